@@ -1,0 +1,1 @@
+"""From ONNX parts to engines for this device, once and safely."""

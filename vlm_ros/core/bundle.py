@@ -1,0 +1,86 @@
+"""A model as a folder, in the layout of the ONNX repositories on the Hugging Face hub.
+
+    config.json  preprocessor_config.json  tokenizer.json  generation_config.json
+    chat_template.jinja (or inside tokenizer_config.json)  model_card.json (ours, optional)
+    onnx/vision_encoder.onnx  onnx/embed_tokens.onnx  onnx/decoder_model_merged.onnx
+
+A precision is a suffix of the part's file name: ``onnx/decoder_model_merged_q4.onnx``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from vlm_ros.core.card import ModelCard
+from vlm_ros.core.errors import BadBundle
+
+PRECISIONS = ("fp32", "fp16", "int8", "uint8", "quantized", "q4", "q4f16", "bnb4")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The files of one model; reading is lazy, so that a wrong file is named when it is needed."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        if not self.folder.is_dir():
+            raise BadBundle(f"no model folder at '{self.folder}': give the path of a bundle that holds config.json and onnx/")
+
+    @property
+    def name(self) -> str:
+        """The folder's name, which names the model everywhere."""
+        return self.folder.resolve().name
+
+    def json(self, name: str) -> dict[str, Any]:
+        """The object in the JSON file ``name``."""
+        path = self.file(name)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BadBundle(f"'{path}' is not readable JSON ({error}): export or copy the bundle again") from error
+        if not isinstance(content, dict):
+            raise BadBundle(f"'{path}' holds a {type(content).__name__}, expected an object")
+        return content
+
+    def optional_json(self, name: str) -> dict[str, Any]:
+        """As ``json``, and empty where the file is missing."""
+        return self.json(name) if (self.folder / name).exists() else {}
+
+    def file(self, name: str) -> Path:
+        """The path of ``name``, which must exist."""
+        path = self.folder / name
+        if not path.is_file():
+            raise BadBundle(f"the bundle '{self.folder}' lacks '{name}': export or copy it again")
+        return path
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """``config.json``."""
+        return self.json("config.json")
+
+    @cached_property
+    def card(self) -> ModelCard:
+        """``model_card.json``, or the defaults where the bundle brings none."""
+        return ModelCard.from_json(self.optional_json("model_card.json"))
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the ONNX parts, without precision suffix, sorted."""
+        stems = {path.stem for path in (self.folder / "onnx").glob("*.onnx")}
+        return tuple(sorted({_without_precision(stem) for stem in stems}))
+
+    def onnx(self, part: str, precision: str = "fp32") -> Path:
+        """The ONNX file of ``part`` at ``precision``."""
+        suffix = "" if precision == "fp32" else f"_{precision}"
+        return self.file(f"onnx/{part}{suffix}.onnx")
+
+
+def _without_precision(stem: str) -> str:
+    for precision in PRECISIONS:
+        stem = stem.removesuffix(f"_{precision}")
+    return stem

@@ -1,0 +1,44 @@
+"""What a model is to be asked, and what its answers mean."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vlm_ros.core.errors import BadBundle
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Prompts and limits of one model. ``{target}`` in a prompt stands for the user's target.
+
+    ``find_prompt`` is answered by ``no`` or by bearing and range (``left, near``); ``path_prompt``
+    by ``clear`` or ``blocked``; ``near_m`` is the distance at which the model says ``near``, in
+    metres, 0 where nobody measured it.
+    """
+
+    describe_prompt: str = "Describe the scene in one or two short sentences."
+    find_prompt: str = (
+        "Is there a {target} in the image? Answer 'no', or its position (left, center or right) "
+        "and its distance (near or far), for example 'left, far'."
+    )
+    path_prompt: str = "Is the path straight ahead free to drive? Answer 'clear' or 'blocked'."
+    max_tokens: int = 128
+    near_m: float = 0.0
+    licence: str = ""
+    source: str = ""
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> ModelCard:
+        """A card from the object in ``model_card.json``; unknown keys are refused by name."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(set(content) - known)
+        if unknown:
+            raise BadBundle(f"model_card.json has unknown keys {unknown}: known are {sorted(known)}")
+        return cls(**content)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``from_json`` reads."""
+        return dataclasses.asdict(self)

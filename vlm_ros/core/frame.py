@@ -1,0 +1,33 @@
+"""One picture from a camera, with the moment and the place it was taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+RgbImage = NDArray[np.uint8]
+"""Pixels of shape (height, width, 3), red first, 0 to 255; may be a read-only view."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture on its way through the package.
+
+    ``stamp_ns`` is the camera's own time in nanoseconds and ``frame_id`` the optical frame;
+    both are carried unchanged to whatever is published about this picture.
+    """
+
+    rgb: RgbImage
+    stamp_ns: int = 0
+    frame_id: str = ""
+
+    @property
+    def stamp_s(self) -> float:
+        """The stamp in seconds."""
+        return self.stamp_ns * 1e-9
+
+    def age_s(self, now_s: float) -> float:
+        """Seconds between the camera's stamp and ``now_s`` on the same clock."""
+        return now_s - self.stamp_s

@@ -1,0 +1,52 @@
+"""Velocities, poses and laser scans as plain values (REP 103: x forward, y left, yaw counter-clockwise)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Velocity:
+    """A wish or a command for a differential-drive base."""
+
+    linear_mps: float
+    angular_radps: float
+
+
+STANDSTILL = Velocity(0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where the robot is in its odometry frame."""
+
+    x_m: float
+    y_m: float
+    yaw_rad: float
+
+
+@dataclass(frozen=True)
+class Odometry:
+    """A pose and the velocity measured with it, at ``stamp_s`` on the navigator's clock."""
+
+    pose: Pose
+    velocity: Velocity
+    stamp_s: float
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One turn of a laser scanner: ``ranges_m[i]`` lies at ``angle_min_rad + i * angle_step_rad``.
+
+    Ranges that are not finite, or outside ``range_min_m..range_max_m``, mean that nothing was measured.
+    """
+
+    ranges_m: NDArray[np.float32]
+    angle_min_rad: float
+    angle_step_rad: float
+    range_min_m: float
+    range_max_m: float
+    stamp_s: float

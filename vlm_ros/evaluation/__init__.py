@@ -1,0 +1,1 @@
+"""Closed-loop runs over many scenes, faster than real time: success, SPL, collisions."""

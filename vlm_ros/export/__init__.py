@@ -1,0 +1,1 @@
+"""From a checkpoint to an ONNX bundle. Needs torch: the extra `export`."""

@@ -1,0 +1,1 @@
+"""Tokenizer, chat templates, constrained decoding, reading answers: text in, text out."""

@@ -1,0 +1,1 @@
+"""One file per node: declare, wire, convert, publish. Nothing else lives here."""

@@ -1,0 +1,1 @@
+"""The rclpy glue that every node shares."""

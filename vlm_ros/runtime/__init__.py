@@ -1,0 +1,1 @@
+"""A runner per vendor library, one contract, and a deterministic fake."""

@@ -1,0 +1,1 @@
+"""Pixels: ROS encodings to an RGB view, and preprocessing as the model expects it."""
