@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Union
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class JsonSchema:
     schema: Mapping[str, Any] = field(default_factory=dict)
 
 
-AnswerForm = Union[FreeText, Choices, Regex, JsonSchema]
+AnswerForm = FreeText | Choices | Regex | JsonSchema
 
 
 class Finish(Enum):

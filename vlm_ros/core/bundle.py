@@ -29,7 +29,7 @@ class Bundle:
 
     def __post_init__(self) -> None:
         if not self.folder.is_dir():
-            raise BadBundle(f"no model folder at '{self.folder}': give the path of a bundle that holds config.json and onnx/")
+            raise BadBundle(f"no model folder at '{self.folder}': give a bundle that holds config.json and onnx/")
 
     @property
     def name(self) -> str:

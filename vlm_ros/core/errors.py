@@ -50,4 +50,4 @@ def require(module: str, install: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise MissingLibrary(f"this needs the Python module '{module}' ({error}): install it with  {install}") from error
+        raise MissingLibrary(f"'{module}' is missing here ({error}): install it with  {install}") from error

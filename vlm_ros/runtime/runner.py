@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, Union
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-Dimension = Union[int, str]
+Dimension = int | str
 """A fixed size, or the name of a dynamic one."""
 
 Tensors = Mapping[str, NDArray[np.generic]]
