@@ -3,38 +3,54 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
-from vlm_ros.core.motion import Odometry, Scan, Velocity
+from vlm_ros.core.motion import Pose, Scan, Velocity
 from vlm_ros.core.percept import Percept
 
 
 @dataclass(frozen=True)
 class Senses:
-    """All a policy may know at one step. Any of it may be missing (``None``); times are on the clock of ``now_s``.
+    """All a policy may know at one step; times are on the clock of ``now_s``.
 
-    ``percept`` is the newest one, the same object until the next arrives; how old it is, ``percept_age_s`` says.
+    ``pose`` is where the robot believes it is (``track.py``). ``percept`` is the newest one, the same
+    object until the next arrives; how old its picture is, ``percept_age_s`` says, where it was taken,
+    ``seen_from``. ``silence_s`` is how long ago any percept arrived. ``scan`` is ``None`` without a laser.
     """
 
     now_s: float
+    pose: Pose = Pose(0.0, 0.0, 0.0)
     percept: Percept | None = None
     percept_age_s: float = float("inf")
-    odometry: Odometry | None = None
+    seen_from: Pose = Pose(0.0, 0.0, 0.0)
+    silence_s: float = float("inf")
     scan: Scan | None = None
+
+
+class Outcome(Enum):
+    """How a search ended. ``LOST``: the target was seen on the way but not reached in time."""
+
+    FOUND = "found"
+    LOST = "lost"
+    NOT_FOUND = "not_found"
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What a policy wants now, the state it is in, and why, in words for a human."""
+    """What a policy wants now, the state it is in, and why, in words for a human.
+
+    ``outcome`` is set once nothing more will follow.
+    """
 
     velocity: Velocity
     state: str
     reason: str
-    done: bool = False
+    outcome: Outcome | None = None
 
 
 class Policy(Protocol):
     """One way of driving. It is stepped at a fixed rate, between answers as well as at them."""
 
     def step(self, senses: Senses) -> Wish:
-        """The wish for this moment; ``done`` once nothing more will follow."""
+        """The wish for this moment."""

@@ -1,0 +1,200 @@
+"""The last word before the wheels: what may be driven of what is wished, and why not more."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+from vlm_ros.core.config import setting
+from vlm_ros.core.errors import BadConfig
+from vlm_ros.core.motion import STANDSTILL, Scan, Velocity
+from vlm_ros.core.percept import Bearing, PathAhead, Percept, Range
+from vlm_ros.navigation.guard import braking_speed_mps, free_path_m
+from vlm_ros.navigation.policy import Senses, Wish
+from vlm_ros.navigation.track import wrapped
+
+_LONGEST_STEP_S = 0.25
+_CLOCK_SLACK_S = 0.5
+
+
+class Reason(Enum):
+    """Why a command is what it is; the values travel in ``navigation_state``."""
+
+    DRIVING = "driving"
+    STANDING = "standing"
+    IDLE = "idle"
+    NO_TARGET = "no_target"
+    DEACTIVATED = "deactivated"
+    SHUTTING_DOWN = "shutting_down"
+    BAD_WISH = "bad_wish"
+    SILENT = "silent"
+    STALE_PERCEPT = "stale_percept"
+    UNREADABLE_PERCEPT = "unreadable_percept"
+    PATH_BLOCKED = "path_blocked"
+    OBSTACLE = "obstacle"
+    SPEED_LIMIT = "speed_limit"
+    ACCELERATION_LIMIT = "acceleration_limit"
+
+
+@dataclass(frozen=True)
+class GateConfig:
+    """Limits of the robot. The four limits of motion have no default: 0 stands for "not given" and is refused."""
+
+    max_linear_mps: float = setting(0.0, "highest speed", unit="m/s", low=0.0, high=3.0, live=True)
+    max_angular_radps: float = setting(0.0, "highest turn rate", unit="rad/s", low=0.0, high=6.0, live=True)
+    max_linear_mps2: float = setting(0.0, "highest acceleration", unit="m/s^2", low=0.0, high=10.0, live=True)
+    max_angular_radps2: float = setting(0.0, "highest turn acceleration", unit="rad/s^2", low=0.0, high=30.0, live=True)
+    max_percept_age_s: float = setting(
+        1.5, "age of the newest picture with an answer past which the robot stands", unit="s", low=0.1, high=30.0,
+        live=True,
+    )  # fmt: skip
+    max_silence_s: float = setting(
+        1.5, "time without any answer past which the robot stands", unit="s", low=0.1, high=30.0, live=True
+    )
+    max_scan_age_s: float = setting(
+        0.5, "age of the newest laser scan past which a robot that had one stands", unit="s", low=0.1, high=5.0,
+        live=True,
+    )  # fmt: skip
+    robot_radius_m: float = setting(0.2, "radius of a circle around the robot", unit="m", low=0.02, high=2.0)
+    guard_margin_m: float = setting(
+        0.08, "distance kept from what the laser sees", unit="m", low=0.0, high=1.0, live=True
+    )
+    reaction_s: float = setting(
+        0.1, "time from a command to the wheels, for braking before obstacles", unit="s", low=0.0, high=1.0, live=True
+    )
+
+
+@dataclass(frozen=True)
+class Command:
+    """A velocity that may be driven, the reason code and the reason in words."""
+
+    velocity: Velocity
+    reason: Reason
+    text: str
+
+
+@dataclass(frozen=True)
+class _Cap:
+    """The highest forward or backward speed that one rule allows."""
+
+    linear_mps: float
+    reason: Reason
+    text: str
+
+
+class CommandGate:
+    """Turns wishes into commands, one step after the other; remembers only the last command."""
+
+    def __init__(self, limits: GateConfig) -> None:
+        self._last = STANDSTILL
+        self._last_s = -math.inf
+        self.limits = limits
+
+    @property
+    def limits(self) -> GateConfig:
+        """The limits; may be replaced while driving. ``BadConfig`` where a limit of motion is not given."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: GateConfig) -> None:
+        for name in ("max_linear_mps", "max_angular_radps", "max_linear_mps2", "max_angular_radps2"):
+            if not getattr(limits, name) > 0.0:
+                raise BadConfig(f"'{name}' is {getattr(limits, name)}: there is no default, give this robot's limit")
+        self._limits = limits
+
+    def step(self, wish: Wish, senses: Senses) -> Command:
+        """The command for this moment; the most restrictive rule wins and gives the reason."""
+        dt_s = min(max(senses.now_s - self._last_s, 0.0), _LONGEST_STEP_S)
+        self._last_s = senses.now_s
+        refusal = self._refusal(wish, senses)
+        command = refusal or self._limited(wish, senses, dt_s)
+        self._last = command.velocity
+        return command
+
+    def stop(self, reason: Reason, text: str, now_s: float) -> Command:
+        """Zero at once, for whatever needs no wish: idle, deactivated, shutting down."""
+        self._last, self._last_s = STANDSTILL, now_s
+        return Command(STANDSTILL, reason, text)
+
+    def _refusal(self, wish: Wish, senses: Senses) -> Command | None:
+        """Zero, where there is a ground to refuse any motion."""
+        limits, percept = self._limits, senses.percept
+        if not (math.isfinite(wish.velocity.linear_mps) and math.isfinite(wish.velocity.angular_radps)):
+            return _zero(Reason.BAD_WISH, f"the policy wished for {wish.velocity}")
+        if percept is None or not senses.silence_s <= limits.max_silence_s:
+            return _zero(Reason.SILENT, f"no answer for {senses.silence_s:.1f} s: is the inference node running?")
+        if not -_CLOCK_SLACK_S <= senses.percept_age_s <= limits.max_percept_age_s:
+            return _zero(
+                Reason.STALE_PERCEPT,
+                f"the newest answer is about a picture {senses.percept_age_s:.1f} s old, "
+                f"at most {limits.max_percept_age_s:g} s is allowed",
+            )
+        if not percept.readable:
+            return _zero(Reason.UNREADABLE_PERCEPT, "the newest answer was cut or could not be read")
+        if senses.scan is not None and senses.now_s - senses.scan.stamp_s > limits.max_scan_age_s:
+            return _zero(Reason.OBSTACLE, f"the laser fell silent {senses.now_s - senses.scan.stamp_s:.1f} s ago")
+        return None
+
+    def _limited(self, wish: Wish, senses: Senses, dt_s: float) -> Command:
+        limits, linear = self._limits, wish.velocity.linear_mps
+        caps = [_Cap(limits.max_linear_mps, Reason.SPEED_LIMIT, f"limited to {limits.max_linear_mps:g} m/s")]
+        if linear > 0.0 and blocks_here(senses):
+            caps.append(_Cap(0.0, Reason.PATH_BLOCKED, "the path straight ahead is blocked"))
+        if linear != 0.0 and senses.scan is not None:
+            caps.append(self._laser_cap(senses.scan, backwards=linear < 0.0))
+        cap = min(caps, key=lambda cap: cap.linear_mps)
+        allowed = _clamped(linear, cap.linear_mps)
+        turn = _clamped(wish.velocity.angular_radps, limits.max_angular_radps)
+        hard = cap.reason in (Reason.PATH_BLOCKED, Reason.OBSTACLE)
+        velocity = self._ramped(Velocity(allowed, turn), dt_s, brake_hard=hard and abs(allowed) < abs(linear))
+        if abs(allowed) < abs(linear):
+            return Command(velocity, cap.reason, cap.text)
+        return _explained(velocity, Velocity(allowed, turn), wish)
+
+    def _laser_cap(self, scan: Scan, *, backwards: bool) -> _Cap:
+        limits = self._limits
+        free_m = free_path_m(scan, limits.robot_radius_m + limits.guard_margin_m, backwards=backwards)
+        speed_mps = braking_speed_mps(free_m, limits.max_linear_mps2, limits.reaction_s)
+        return _Cap(speed_mps, Reason.OBSTACLE, f"the laser sees an obstacle after {free_m:.2f} m")
+
+    def _ramped(self, wanted: Velocity, dt_s: float, *, brake_hard: bool) -> Velocity:
+        limits, last = self._limits, self._last
+        linear = _towards(last.linear_mps, wanted.linear_mps, limits.max_linear_mps2 * dt_s)
+        angular = _towards(last.angular_radps, wanted.angular_radps, limits.max_angular_radps2 * dt_s)
+        if brake_hard and abs(linear) > abs(wanted.linear_mps):
+            linear = wanted.linear_mps
+        return Velocity(linear, angular)
+
+
+def blocks_here(senses: Senses) -> bool:
+    """Whether the newest percept forbids driving forward: blocked, and by something else than the near target.
+
+    An answer about another direction than the robot now faces forbids nothing.
+    """
+    percept = senses.percept
+    if percept is None or percept.path is not PathAhead.BLOCKED or _target_in_reach(percept):
+        return False
+    return abs(wrapped(senses.pose.yaw_rad - senses.seen_from.yaw_rad)) < math.radians(20.0)
+
+
+def _target_in_reach(percept: Percept) -> bool:
+    return percept.bearing is Bearing.CENTER and percept.range is Range.NEAR
+
+
+def _explained(velocity: Velocity, wanted: Velocity, wish: Wish) -> Command:
+    if velocity != wanted:
+        return Command(velocity, Reason.ACCELERATION_LIMIT, wish.reason)
+    return Command(velocity, Reason.STANDING if velocity == STANDSTILL else Reason.DRIVING, wish.reason)
+
+
+def _zero(reason: Reason, text: str) -> Command:
+    return Command(STANDSTILL, reason, text)
+
+
+def _clamped(value: float, limit: float) -> float:
+    return min(max(value, -limit), limit)
+
+
+def _towards(value: float, goal: float, step: float) -> float:
+    return value + _clamped(goal - value, step)

@@ -1,0 +1,207 @@
+"""All of the robot's driving in one object without ROS: mode, target, memory, policy and gate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+from vlm_ros.core.config import checked
+from vlm_ros.core.errors import BadQuestion
+from vlm_ros.core.motion import STANDSTILL, Odometry, Pose, Scan, Velocity
+from vlm_ros.core.percept import Percept
+from vlm_ros.navigation.explore import ExploreConfig, ExplorePolicy
+from vlm_ros.navigation.follow import FollowConfig, FollowPolicy
+from vlm_ros.navigation.gate import Command, CommandGate, GateConfig, Reason
+from vlm_ros.navigation.idle import IdlePolicy
+from vlm_ros.navigation.policy import Outcome, Policy, Senses, Wish
+from vlm_ros.navigation.search import SearchConfig, SearchPolicy
+from vlm_ros.navigation.track import Track
+
+LONGEST_TARGET = 80
+
+_HOLD_TEXT = {
+    Reason.DEACTIVATED: "the navigator is not active",
+    Reason.SHUTTING_DOWN: "the navigator is shutting down",
+}
+
+
+class Mode(Enum):
+    """What the robot is to do."""
+
+    IDLE = "idle"
+    SEARCH = "search"
+    FOLLOW = "follow"
+    EXPLORE = "explore"
+
+
+@dataclass(frozen=True)
+class NavigatorConfig(GateConfig, SearchConfig, FollowConfig, ExploreConfig):
+    """Every setting of driving, flat, as a node declares them."""
+
+
+@dataclass(frozen=True)
+class NavigatorOutput:
+    """What to publish: the command and everything ``navigation_state`` says.
+
+    ``state`` is the policy's own word, ``reason`` the gate's code and ``text`` its words.
+    ``outcome`` stays set from the end of a search until the next target or mode.
+    """
+
+    velocity: Velocity
+    mode: Mode
+    target: str
+    state: str
+    reason: Reason
+    text: str
+    outcome: Outcome | None
+
+
+@dataclass
+class _Task:
+    """One target in one mode: what is forgotten when either changes."""
+
+    policy: Policy
+    percept: Percept | None = None
+    seen_from: Pose = Pose(0.0, 0.0, 0.0)
+    received_s: float = -math.inf
+    outcome: Outcome | None = None
+
+
+class Navigator:
+    """Wire callbacks to ``on_...`` and a 20 Hz timer to ``step``; one thread at a time.
+
+    Starts inactive, idle and without a target. ``BadConfig`` for a setting out of range or a limit not given.
+    """
+
+    def __init__(self, config: NavigatorConfig) -> None:
+        self._config = checked(config)
+        self._gate = CommandGate(config)
+        self._mode = Mode.IDLE
+        self._target = ""
+        self._hold: Reason | None = Reason.DEACTIVATED
+        self._track = Track()
+        self._scan: Scan | None = None
+        self._commanded = STANDSTILL
+        self._stepped_s = -math.inf
+        self._task = _Task(self._new_policy())
+
+    @property
+    def config(self) -> NavigatorConfig:
+        """The settings in force."""
+        return self._config
+
+    @property
+    def mode(self) -> Mode:
+        """The mode in force."""
+        return self._mode
+
+    @property
+    def target(self) -> str:
+        """The target in force; empty where there is none."""
+        return self._target
+
+    def reconfigure(self, config: NavigatorConfig) -> None:
+        """Take changed settings and keep driving; ``BadConfig`` leaves the old ones in force."""
+        checked(config)
+        self._gate.limits = config
+        self._config = config
+
+    def set_mode(self, mode: Mode) -> None:
+        """Begin ``mode`` afresh: what was seen so far is forgotten."""
+        self._mode = mode
+        self._reset()
+
+    def set_target(self, target: str) -> None:
+        """Begin afresh with ``target``; ``BadQuestion`` where it is no short printable text."""
+        self._target = checked_target(target)
+        self._reset()
+
+    def activate(self) -> None:
+        """Allow motion, from an empty memory."""
+        if self._hold is Reason.DEACTIVATED:
+            self._hold = None
+            self._reset()
+
+    def deactivate(self) -> None:
+        """Stand still until ``activate``."""
+        if self._hold is None:
+            self._hold = Reason.DEACTIVATED
+
+    def shut_down(self) -> None:
+        """Stand still for good."""
+        self._hold = Reason.SHUTTING_DOWN
+
+    def on_percept(self, percept: Percept, received_s: float) -> bool:
+        """Take a percept; false where it is about another target and therefore ignored."""
+        if percept.target != self._target and self._mode is not Mode.EXPLORE:
+            return False
+        self._task.percept, self._task.received_s = percept, received_s
+        self._task.seen_from = self._track.at(percept.stamp_s)
+        return True
+
+    def on_odometry(self, odometry: Odometry) -> None:
+        """Take a pose from the wheels."""
+        self._track.on_odometry(odometry)
+
+    def on_scan(self, scan: Scan) -> None:
+        """Take a laser scan."""
+        self._scan = scan
+
+    def step(self, now_s: float) -> NavigatorOutput:
+        """What to command and to report now; call it at a fixed rate."""
+        senses = self._senses(now_s)
+        self._track.on_command(self._commanded, self._stepped_s, now_s)
+        wish = self._task.policy.step(senses)
+        command = self._command(wish, senses)
+        self._commanded, self._stepped_s = command.velocity, now_s
+        self._task.outcome = self._task.outcome or wish.outcome
+        return NavigatorOutput(
+            command.velocity, self._mode, self._target, wish.state, command.reason, command.text, self._task.outcome
+        )
+
+    def _command(self, wish: Wish, senses: Senses) -> Command:
+        if self._hold is not None:
+            return self._gate.stop(self._hold, _HOLD_TEXT[self._hold], senses.now_s)
+        if self._mode is Mode.IDLE:
+            return self._gate.stop(Reason.IDLE, wish.reason, senses.now_s)
+        if self._needs_target:
+            return self._gate.stop(Reason.NO_TARGET, f"{self._mode.value} needs a target: set one", senses.now_s)
+        return self._gate.step(wish, senses)
+
+    def _senses(self, now_s: float) -> Senses:
+        pose, task, percept = self._track.pose, self._task, self._task.percept
+        if percept is None:
+            return Senses(now_s, pose, scan=self._scan)
+        return Senses(
+            now_s,
+            pose,
+            percept,
+            percept_age_s=now_s - percept.stamp_s,
+            seen_from=task.seen_from,
+            silence_s=now_s - task.received_s,
+            scan=self._scan,
+        )
+
+    @property
+    def _needs_target(self) -> bool:
+        return self._mode in (Mode.SEARCH, Mode.FOLLOW) and not self._target
+
+    def _reset(self) -> None:
+        """Forget everything that belongs to the last task, but not where the robot is."""
+        self._task = _Task(self._new_policy())
+
+    def _new_policy(self) -> Policy:
+        if self._mode is Mode.SEARCH:
+            return SearchPolicy(self._config)
+        if self._mode is Mode.FOLLOW:
+            return FollowPolicy(self._config)
+        return ExplorePolicy(self._config) if self._mode is Mode.EXPLORE else IdlePolicy()
+
+
+def checked_target(text: str) -> str:
+    """``text`` with its white space tidied, or ``BadQuestion``: a target is a short printable text."""
+    target = " ".join(text.split())
+    if not target or len(target) > LONGEST_TARGET or not target.isprintable():
+        raise BadQuestion(f"the target {text[:100]!r} is no name of 1 to {LONGEST_TARGET} printable characters")
+    return target
