@@ -67,7 +67,7 @@ class GateConfig:
 
 @dataclass(frozen=True)
 class Command:
-    """A velocity that may be driven, the reason code and the reason in words."""
+    """A velocity that may be driven, and what kept it from the wish: a code, and words (empty: nothing)."""
 
     velocity: Velocity
     reason: Reason
@@ -150,7 +150,9 @@ class CommandGate:
         velocity = self._ramped(Velocity(allowed, turn), dt_s, brake_hard=hard and abs(allowed) < abs(linear))
         if abs(allowed) < abs(linear):
             return Command(velocity, cap.reason, cap.text)
-        return _explained(velocity, Velocity(allowed, turn), wish)
+        if velocity != Velocity(allowed, turn):
+            return Command(velocity, Reason.ACCELERATION_LIMIT, "speeding up or slowing down")
+        return _passed(velocity)
 
     def _laser_cap(self, scan: Scan, *, backwards: bool) -> _Cap:
         limits = self._limits
@@ -182,10 +184,8 @@ def _target_in_reach(percept: Percept) -> bool:
     return percept.bearing is Bearing.CENTER and percept.range is Range.NEAR
 
 
-def _explained(velocity: Velocity, wanted: Velocity, wish: Wish) -> Command:
-    if velocity != wanted:
-        return Command(velocity, Reason.ACCELERATION_LIMIT, wish.reason)
-    return Command(velocity, Reason.STANDING if velocity == STANDSTILL else Reason.DRIVING, wish.reason)
+def _passed(velocity: Velocity) -> Command:
+    return Command(velocity, Reason.STANDING if velocity == STANDSTILL else Reason.DRIVING, "")
 
 
 def _zero(reason: Reason, text: str) -> Command:

@@ -44,16 +44,21 @@ class NavigatorConfig(GateConfig, SearchConfig, FollowConfig, ExploreConfig):
 class NavigatorOutput:
     """What to publish: the command and everything ``navigation_state`` says.
 
-    ``state`` is the policy's own word, ``reason`` the gate's code and ``text`` its words.
-    ``outcome`` stays set from the end of a search until the next target or mode.
+    ``state`` and ``reason`` are the policy's words, ``gate`` is the gate's code and ``gate_text`` its
+    words, empty where it let the wish pass. ``percept`` is the newest one of this task and
+    ``percept_age_s`` the age of its picture, infinite before the first. ``outcome`` stays set from the
+    end of a search until the next task.
     """
 
     velocity: Velocity
     mode: Mode
     target: str
     state: str
-    reason: Reason
-    text: str
+    reason: str
+    gate: Reason
+    gate_text: str
+    percept: Percept | None
+    percept_age_s: float
     outcome: Outcome | None
 
 
@@ -107,15 +112,23 @@ class Navigator:
         self._gate.limits = config
         self._config = config
 
-    def set_mode(self, mode: Mode) -> None:
-        """Begin ``mode`` afresh: what was seen so far is forgotten."""
+    def begin(self, mode: Mode, target: str | None = None, search_timeout_s: float | None = None) -> None:
+        """Begin a task from an empty memory; ``None`` keeps the target, and the time-out of the settings.
+
+        ``BadQuestion`` where the target is no short printable text: the old task then goes on.
+        """
+        if target is not None:
+            self._target = checked_target(target)
         self._mode = mode
-        self._reset()
+        self._reset(search_timeout_s)
+
+    def set_mode(self, mode: Mode) -> None:
+        """Begin ``mode`` with the target in force."""
+        self.begin(mode)
 
     def set_target(self, target: str) -> None:
-        """Begin afresh with ``target``; ``BadQuestion`` where it is no short printable text."""
-        self._target = checked_target(target)
-        self._reset()
+        """Begin afresh with ``target`` in the mode in force; ``BadQuestion`` as in ``begin``."""
+        self.begin(self._mode, target)
 
     def activate(self) -> None:
         """Allow motion, from an empty memory."""
@@ -157,7 +170,16 @@ class Navigator:
         self._commanded, self._stepped_s = command.velocity, now_s
         self._task.outcome = self._task.outcome or wish.outcome
         return NavigatorOutput(
-            command.velocity, self._mode, self._target, wish.state, command.reason, command.text, self._task.outcome
+            velocity=command.velocity,
+            mode=self._mode,
+            target=self._target,
+            state=wish.state,
+            reason=wish.reason,
+            gate=command.reason,
+            gate_text=command.text,
+            percept=senses.percept,
+            percept_age_s=senses.percept_age_s,
+            outcome=self._task.outcome,
         )
 
     def _command(self, wish: Wish, senses: Senses) -> Command:
@@ -187,13 +209,13 @@ class Navigator:
     def _needs_target(self) -> bool:
         return self._mode in (Mode.SEARCH, Mode.FOLLOW) and not self._target
 
-    def _reset(self) -> None:
+    def _reset(self, search_timeout_s: float | None = None) -> None:
         """Forget everything that belongs to the last task, but not where the robot is."""
-        self._task = _Task(self._new_policy())
+        self._task = _Task(self._new_policy(search_timeout_s))
 
-    def _new_policy(self) -> Policy:
+    def _new_policy(self, search_timeout_s: float | None = None) -> Policy:
         if self._mode is Mode.SEARCH:
-            return SearchPolicy(self._config)
+            return SearchPolicy(self._config, search_timeout_s)
         if self._mode is Mode.FOLLOW:
             return FollowPolicy(self._config)
         return ExplorePolicy(self._config) if self._mode is Mode.EXPLORE else IdlePolicy()

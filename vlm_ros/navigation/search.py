@@ -21,8 +21,9 @@ class SearchConfig:
 class SearchPolicy:
     """Finds the target once."""
 
-    def __init__(self, config: SearchConfig) -> None:
+    def __init__(self, config: SearchConfig, timeout_s: float | None = None) -> None:
         self._config = config
+        self._timeout_s = config.search_timeout_s if timeout_s is None else timeout_s
 
     def step(self, senses: Senses) -> Wish:
         """The wish for this moment."""
