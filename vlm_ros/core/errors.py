@@ -38,6 +38,10 @@ class BuildFailed(VlmRosError):
     """A model part that could not be turned into an engine."""
 
 
+class ExportFailed(VlmRosError):
+    """A checkpoint that could not be exported, or whose export does not answer as the checkpoint does."""
+
+
 class Cancelled(VlmRosError):
     """The caller asked to stop, and the work stopped."""
 

@@ -1,0 +1,66 @@
+"""The text files of a bundle: what a checkpoint brings, under the names that the bundle uses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from vlm_ros.core.card import ModelCard
+from vlm_ros.core.errors import BadBundle
+
+REQUIRED = ("config.json", "tokenizer.json", "tokenizer_config.json")
+OPTIONAL = (
+    "generation_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_template.json",
+)
+
+
+def write_bundle_files(checkpoint: Path, folder: Path) -> None:
+    """Copy and complete the files beside the graphs; ``BadBundle`` names what the checkpoint lacks."""
+    for name in REQUIRED:
+        if not (checkpoint / name).is_file():
+            raise BadBundle(f"the checkpoint '{checkpoint}' lacks '{name}': save it again with its processor")
+    for name in (*REQUIRED, *OPTIONAL):
+        if (checkpoint / name).is_file():
+            shutil.copyfile(checkpoint / name, folder / name)
+    write_json(folder / "preprocessor_config.json", preprocessor_config(checkpoint))
+    write_json(folder / "model_card.json", model_card(checkpoint))
+
+
+def preprocessor_config(checkpoint: Path) -> dict[str, Any]:
+    """The image processor's settings, which newer checkpoints keep inside ``processor_config.json``."""
+    path = checkpoint / "preprocessor_config.json"
+    if path.is_file():
+        return read_json(path)
+    settings = read_json(checkpoint / "processor_config.json").get("image_processor")
+    if not isinstance(settings, dict):
+        raise BadBundle(f"the checkpoint '{checkpoint}' has no image processor: save it again with its processor")
+    return settings
+
+
+def model_card(checkpoint: Path) -> dict[str, Any]:
+    """The card the checkpoint brings, checked; otherwise the defaults, with the checkpoint's name as the source."""
+    path = checkpoint / "model_card.json"
+    content = read_json(path) if path.is_file() else {"source": checkpoint.resolve().name}
+    return ModelCard.from_json(content).to_json()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file of the checkpoint."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadBundle(f"'{path}' is not readable JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise BadBundle(f"'{path}' holds a {type(content).__name__}, expected an object")
+    return content
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write ``content`` the way people read it."""
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,70 @@
+"""From a part to an ONNX file."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import onnx_ir
+import torch
+
+from vlm_ros.export.part import Part, Sizes
+
+EXAMPLE_SIZES = Sizes(batch=2, sequence=3, past=5)
+"""All different and none of them 1, so that the exporter takes no size for a constant or for another one."""
+
+SINGLE_FILE_LIMIT_BYTES = 1_500_000_000
+"""Weights above this go to a file of their own: protobuf ends at 2 GiB."""
+
+
+def write_onnx(part: Part, path: Path, opset: int) -> None:
+    """Write ``part`` to ``path``, with its weights in ``<path>.data`` where they are many."""
+    inputs = part.draw(EXAMPLE_SIZES)
+    with torch.inference_mode():
+        outputs = part(inputs)
+    with _without_chatter():
+        program = torch.onnx.export(
+            part,
+            kwargs={"inputs": inputs},
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes={"inputs": {name: dict(part.axes[name]) for name in inputs}},
+            opset_version=opset,
+            dynamo=True,
+            verbose=False,
+        )
+    model = program.model
+    forget_origin(model)
+    weights_bytes = sum(value.const_value.nbytes for value in model.graph.initializers.values())
+    external = f"{path.name}.data" if weights_bytes > SINGLE_FILE_LIMIT_BYTES else None
+    onnx_ir.save(model, path, external_data=external)
+
+
+def forget_origin(model: onnx_ir.Model) -> None:
+    """Drop what the exporter notes about this machine: stack traces, file paths, module names."""
+    for thing in (model, model.graph):
+        thing.metadata_props.clear()
+        thing.doc_string = None
+    for node in model.graph.all_nodes():
+        node.metadata_props.clear()
+        node.doc_string = None
+        for value in (*node.inputs, *node.outputs):
+            if value is not None:
+                value.metadata_props.clear()
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """The exporter warns of optional libraries and deprecations that no user of ours can act on."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,42 @@
+"""One graph of a bundle while it is still a torch module."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+NamedTensors = dict[str, torch.Tensor]
+
+Axes = Mapping[int, str]
+"""Which dimensions of a tensor are dynamic, by the name of their size."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of a step: pictures or prompts at once, new tokens of each, tokens of each in the cache."""
+
+    batch: int
+    sequence: int
+    past: int
+
+
+class Part(torch.nn.Module):
+    """A module from named tensors to named tensors, which knows what goes into it."""
+
+    name: str
+
+    @property
+    @abstractmethod
+    def axes(self) -> Mapping[str, Axes]:
+        """The dynamic dimensions of every input, in the order the graph has its inputs."""
+
+    @abstractmethod
+    def draw(self, sizes: Sizes) -> NamedTensors:
+        """Random inputs of ``sizes``, of the kind that the graph meets in use."""
+
+    @abstractmethod
+    def forward(self, inputs: NamedTensors) -> NamedTensors:
+        """The part's outputs, in the order the graph has them."""
