@@ -1,0 +1,30 @@
+"""Pictures from files, for use without a camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from vlm_ros.core.errors import BadImage
+from vlm_ros.core.frame import Frame
+from vlm_ros.vision.pillow import opened, rgb_from_pillow
+
+
+def frame_from_file(path: Path) -> Frame:
+    """The picture at ``path``, upright and without transparency, with stamp 0.
+
+    EXIF orientation is applied, since a phone's photograph is meant to be seen so; what is transparent
+    lies on white, as in the reference processors. Raises ``BadImage`` naming ``path``.
+    """
+    if not path.is_file():
+        raise BadImage(f"no image file at '{path}'")
+    image = ImageOps.exif_transpose(opened(path, f"'{path}'"))
+    return Frame(rgb_from_pillow(_on_white(image)))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image
+    layer = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)

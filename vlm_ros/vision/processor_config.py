@@ -1,0 +1,122 @@
+"""What ``preprocessor_config.json`` asks for, as CLIP, SigLIP, BLIP and LLaVA bundles write it.
+
+Names and defaults are those of the image processors in transformers. A key that would change the
+pixels in a way that is not implemented is refused by name, and never ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vlm_ros.core.errors import BadBundle
+
+FILE = "preprocessor_config.json"
+
+_RESAMPLES = range(6)
+"""Pillow's filters: nearest, Lanczos, bilinear, bicubic, box, Hamming."""
+
+_BICUBIC = 3
+
+_READ = frozenset(
+    "do_resize size resample do_center_crop crop_size do_rescale rescale_factor "
+    "do_normalize image_mean image_std image_processor_type feature_extractor_type default_to_square".split()
+)
+_WITHOUT_EFFECT = frozenset(
+    "_valid_processor_keys processor_class do_convert_rgb data_format input_data_format "
+    "return_tensors device disable_grouping image_seq_length".split()
+)
+"""Keys that cannot change the pixels of one RGB picture."""
+
+_SHORTEST_EDGE_TYPES = ("CLIP", "ChineseCLIP", "Llava")
+"""Processors that mean the shortest edge where ``size`` is one number; others mean a square, unless they say so."""
+
+
+@dataclass(frozen=True)
+class ProcessorConfig:
+    """The steps in their order; ``None`` leaves a step out.
+
+    ``size`` is (height, width), or one number for the shortest edge. A pixel's level becomes
+    ``(level * scale - mean) / std``, per channel.
+    """
+
+    size: tuple[int, int] | int | None
+    resample: int
+    crop: tuple[int, int] | None
+    scale: float
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> ProcessorConfig:
+        """The steps in the object ``content``; ``BadBundle`` naming the key that cannot be honoured."""
+        _refuse_unsupported(content)
+        crops = content.get("do_center_crop", content.get("crop_size") is not None)
+        normalises = content.get("do_normalize", True)
+        return cls(
+            size=_size(content) if content.get("do_resize", True) else None,
+            resample=_resample(content.get("resample", _BICUBIC)),
+            crop=_height_and_width("crop_size", content.get("crop_size")) if crops else None,
+            scale=_number(content, "rescale_factor", 1 / 255) if content.get("do_rescale", True) else 1.0,
+            mean=_per_channel(content, "image_mean") if normalises else (0.0, 0.0, 0.0),
+            std=_per_channel(content, "image_std") if normalises else (1.0, 1.0, 1.0),
+        )
+
+
+def _refuse_unsupported(content: Mapping[str, Any]) -> None:
+    for key, value in content.items():
+        if key not in _READ | _WITHOUT_EFFECT and value not in (None, False):
+            raise _refused(key, value, "this step is not supported")
+
+
+def _size(content: Mapping[str, Any]) -> tuple[int, int] | int:
+    size = content.get("size")
+    if isinstance(size, Mapping) and set(size) == {"shortest_edge"}:
+        return _pixels("size", size["shortest_edge"])
+    kind = str(content.get("image_processor_type") or content.get("feature_extractor_type") or "")
+    square = content.get("default_to_square", not kind.startswith(_SHORTEST_EDGE_TYPES))
+    if isinstance(size, int) and not square:
+        return _pixels("size", size)
+    return _height_and_width("size", size)
+
+
+def _height_and_width(key: str, size: Any) -> tuple[int, int]:
+    if isinstance(size, Mapping) and set(size) == {"height", "width"}:
+        return _pixels(key, size["height"]), _pixels(key, size["width"])
+    if isinstance(size, int):
+        return _pixels(key, size), _pixels(key, size)
+    raise _refused(key, size, "expected height and width, shortest_edge (size alone) or one number")
+
+
+def _pixels(key: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise _refused(key, value, "expected a number of pixels")
+    return value
+
+
+def _resample(value: Any) -> int:
+    if isinstance(value, bool) or value not in _RESAMPLES:
+        raise _refused("resample", value, "expected one of Pillow's filters, 0 to 5")
+    return int(value)
+
+
+def _number(content: Mapping[str, Any], key: str, default: float) -> float:
+    value = content.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _refused(key, value, "expected a number")
+    return float(value)
+
+
+def _per_channel(content: Mapping[str, Any], key: str) -> tuple[float, float, float]:
+    values = content.get(key)
+    if not isinstance(values, list) or len(values) != 3 or not all(isinstance(value, (int, float)) for value in values):
+        raise _refused(key, values, "expected three numbers, one for each of red, green and blue")
+    if key == "image_std" and 0 in values:
+        raise _refused(key, values, "a deviation of 0 divides by zero")
+    red, green, blue = map(float, values)
+    return red, green, blue
+
+
+def _refused(key: str, value: Any, why: str) -> BadBundle:
+    return BadBundle(f"{FILE} has '{key}': {value!r}, {why}; change the file or take another model")
