@@ -1,0 +1,98 @@
+"""From a question to the text of a prompt, by the template that the model was trained with.
+
+The environment is the one of the transformers library: templates from the hub render the same text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NoReturn
+
+from jinja2 import TemplateError
+from jinja2.ext import Extension, loopcontrols
+from jinja2.nodes import Node
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.errors import BadBundle
+
+LLAVA_TEMPLATE = (
+    "{% for message in messages %}{{ message.role.upper() + ': ' }}"
+    "{% for part in message.content %}"
+    "{% if part.type == 'image' %}{{ image_token + '\n' }}{% else %}{{ part.text + ' ' }}{% endif %}"
+    "{% endfor %}{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}"
+)
+"""What LLaVA-1.5 was trained with, for bundles that bring no template."""
+
+
+class ChatTemplate:
+    """A template, and the special tokens it may name (``bos_token`` and so on)."""
+
+    def __init__(self, source: str, special_texts: Mapping[str, str]) -> None:
+        self._special_texts = dict(special_texts)
+        try:
+            self._template = _environment().from_string(source)
+        except TemplateError as error:
+            raise BadBundle(
+                f"the chat template is not valid Jinja ({error}): export or copy the bundle again"
+            ) from error
+
+    def render(self, question: str) -> str:
+        """The prompt for ``question`` about one image. The question is data: nothing in it is evaluated."""
+        content = [{"type": "image"}, {"type": "text", "text": question}]
+        messages = [{"role": "user", "content": content}]
+        try:
+            return self._template.render(
+                messages=messages, tools=None, documents=None, add_generation_prompt=True, **self._special_texts
+            )
+        except (TemplateError, TypeError) as error:
+            raise BadBundle(f"the chat template fails on a question about one image: {error}") from error
+
+
+def template_source_from_bundle(bundle: Bundle) -> str:
+    """The template that ``bundle`` brings, wherever it keeps it, or LLaVA-1.5's."""
+    if (bundle.folder / "chat_template.jinja").is_file():
+        return bundle.file("chat_template.jinja").read_text(encoding="utf-8")
+    for name in ("chat_template.json", "tokenizer_config.json"):
+        template = bundle.optional_json(name).get("chat_template")
+        if isinstance(template, list):
+            template = {entry["name"]: entry["template"] for entry in template}.get("default")
+        if template is not None:
+            return str(template)
+    return LLAVA_TEMPLATE
+
+
+class _Generation(Extension):
+    """``{% generation %}`` marks the assistant's words for training; for a prompt it is its content."""
+
+    tags = {"generation"}
+
+    def parse(self, parser: Parser) -> list[Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
+    )
+    environment.filters["tojson"] = _tojson
+    environment.globals["raise_exception"] = _raise_exception
+    environment.globals["strftime_now"] = _strftime_now
+    return environment
+
+
+def _tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None, **options: Any) -> str:
+    """Without the HTML escapes of Jinja's own filter."""
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, **options)
+
+
+def _raise_exception(message: str) -> NoReturn:
+    raise TemplateError(message)
+
+
+def _strftime_now(form: str) -> str:
+    return datetime.now().strftime(form)

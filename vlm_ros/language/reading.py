@@ -1,0 +1,28 @@
+"""From the model's answers to a percept."""
+
+from __future__ import annotations
+
+from vlm_ros.core.answer import Answer
+from vlm_ros.core.percept import PathAhead, Percept, unreadable, unseen
+from vlm_ros.language.prompts import PATHS, POSITIONS, UNSEEN
+
+
+def percept_from_answers(target: str, find: Answer, path: Answer | None) -> Percept:
+    """What ``find`` and ``path`` say of ``target``; ``path`` is ``None`` where nobody asked.
+
+    Answers are compared whole, never searched: one that is cut, or is not word for word among those that
+    were allowed, gives an unreadable percept. Its confidence is that of ``find``.
+    """
+    ahead = PathAhead.UNKNOWN if path is None else _path_from_answer(path)
+    if not find.complete or ahead is None:
+        return unreadable(target, find.stamp_ns)
+    if find.text == UNSEEN:
+        return unseen(target, find.stamp_ns, ahead, find.confidence)
+    if find.text not in POSITIONS:
+        return unreadable(target, find.stamp_ns)
+    bearing, range_ = POSITIONS[find.text]
+    return Percept(target, True, bearing, range_, ahead, find.confidence, find.stamp_ns)
+
+
+def _path_from_answer(path: Answer) -> PathAhead | None:
+    return PATHS.get(path.text) if path.complete else None

@@ -1,0 +1,118 @@
+"""From text to token numbers and back, with the ``tokenizers`` library alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.errors import BadBundle, require
+
+tokenizers = require("tokenizers", "pip install tokenizers")
+
+_HALF_CHARACTER = "\N{REPLACEMENT CHARACTER}"
+_ADDED_TOKEN_FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
+
+
+class Tokenizer:
+    """The vocabulary of one model.
+
+    ``text`` is the content of ``tokenizer.json``, ``config`` that of ``tokenizer_config.json``, which names the
+    special tokens and may add some that the former lacks.
+    """
+
+    def __init__(self, text: str, config: Mapping[str, Any]) -> None:
+        self._tokenizer = tokenizers.Tokenizer.from_str(text)
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._add_declared_tokens(config.get("added_tokens_decoder", {}))
+        added = self._tokenizer.get_added_tokens_decoder()
+        self.special_ids = frozenset(number for number, token in added.items() if token.special)
+        self.special_texts = {
+            name: value if isinstance(value, str) else value["content"]
+            for name, value in config.items()
+            if name.endswith("_token") and isinstance(value, (str, dict))
+        }
+
+    @classmethod
+    def from_bundle(cls, bundle: Bundle) -> Tokenizer:
+        """The tokenizer of ``bundle``; ``BadBundle`` where its files cannot be read."""
+        path = bundle.file("tokenizer.json")
+        config = bundle.optional_json("tokenizer_config.json")
+        try:
+            return cls(path.read_text(encoding="utf-8"), config)
+        except Exception as error:  # the library raises plain Exception
+            raise BadBundle(f"'{path}' is no tokenizer ({error}): export or copy the bundle again") from error
+
+    @property
+    def size(self) -> int:
+        """How many tokens there are, special ones included."""
+        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+
+    def encode(self, text: str, *, frame: bool) -> list[int]:
+        """The token numbers of ``text``, its special tokens included.
+
+        With ``frame`` the tokens that the model expects around every text are added, as the file prescribes.
+        """
+        return list(self._tokenizer.encode(text, add_special_tokens=frame).ids)
+
+    def decode(self, numbers: Sequence[int]) -> str:
+        """The text of ``numbers``, special tokens left out."""
+        return str(self._tokenizer.decode(numbers, skip_special_tokens=True))
+
+    def text_of(self, number: int) -> str:
+        """The text that stands for one token in ``tokenizer.json``."""
+        text = self._tokenizer.id_to_token(number)
+        if text is None:
+            raise BadBundle(f"the vocabulary of {self.size} tokens has no number {number}: export the bundle again")
+        return str(text)
+
+    def number_of(self, text: str) -> int | None:
+        """The number of the token that ``text`` stands for, ``None`` where there is no such token."""
+        number: int | None = self._tokenizer.token_to_id(text)
+        return number
+
+    def to_json(self) -> str:
+        """The whole tokenizer in the format of ``tokenizer.json``."""
+        return str(self._tokenizer.to_str())
+
+    def _add_declared_tokens(self, declared: Mapping[str, Mapping[str, Any]]) -> None:
+        known = self._tokenizer.get_added_tokens_decoder()
+        for number, facts in sorted((int(key), facts) for key, facts in declared.items()):
+            if number not in known:
+                flags = {flag: facts[flag] for flag in _ADDED_TOKEN_FLAGS if flag in facts}
+                self._tokenizer.add_tokens([tokenizers.AddedToken(facts["content"], **flags)])
+                if self.number_of(facts["content"]) != number:
+                    raise BadBundle(f"token '{facts['content']}' cannot have the number {number} of its declaration")
+
+
+class TextStream:
+    """The text of tokens as they come, in pieces that never hold half a character.
+
+    With ``trim``, white space in front of the text is dropped.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, trim: bool) -> None:
+        self._tokenizer = tokenizer
+        self._numbers: list[int] = []
+        self._start = 0
+        self._shown = 0
+        self._trim = trim
+        self.text = ""
+
+    def push(self, numbers: Iterable[int]) -> str:
+        """The piece of text that ``numbers`` complete, which may be empty; also appended to ``text``.
+
+        How a token reads may depend on the one before it, so the last shown tokens are decoded again with the new.
+        """
+        self._numbers.extend(numbers)
+        before = self._tokenizer.decode(self._numbers[self._start : self._shown])
+        now = self._tokenizer.decode(self._numbers[self._start :])
+        if now.endswith(_HALF_CHARACTER):
+            return ""
+        self._start, self._shown = self._shown, len(self._numbers)
+        piece = now[len(before) :]
+        if self._trim and not self.text:
+            piece = piece.lstrip()
+        self.text += piece
+        return piece

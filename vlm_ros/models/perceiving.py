@@ -1,0 +1,23 @@
+"""Ask a frame about the target and the path ahead."""
+
+from __future__ import annotations
+
+from vlm_ros.core.card import ModelCard
+from vlm_ros.core.percept import Percept
+from vlm_ros.language.prompts import FIND_FORM, PATH_FORM, question_about
+from vlm_ros.language.reading import percept_from_answers
+from vlm_ros.models.model import Observation, Stop, never
+
+
+def perceive(
+    observation: Observation, target: str, card: ModelCard, *, deadline_s: float, stop: Stop = never
+) -> Percept:
+    """What the frame shows of ``target``, within ``deadline_s`` seconds for both questions together.
+
+    Unreadable where time runs out or ``stop()`` says so. ``BadQuestion`` for a target nobody can ask about.
+    """
+    find = observation.ask(question_about(card, target), FIND_FORM, deadline_s=deadline_s, stop=stop)
+    if not find.complete:
+        return percept_from_answers(target, find, None)
+    path = observation.ask(card.path_prompt, PATH_FORM, deadline_s=deadline_s - find.total_s, stop=stop)
+    return percept_from_answers(target, find, path)

@@ -1,0 +1,32 @@
+"""One check of a graph's inputs, so that every runner refuses the same feeds in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from vlm_ros.runtime.runner import Dimension, Tensors, TensorSpec
+
+
+def check_feeds(specs: Mapping[str, TensorSpec], feeds: Tensors) -> None:
+    """``ValueError`` naming the first input of ``feeds`` that is missing, unknown, mistyped or misshapen."""
+    if feeds.keys() != specs.keys():
+        _refuse_names(specs, feeds)
+    for name, spec in specs.items():
+        array = feeds[name]
+        if getattr(array, "dtype", None) != spec.dtype:
+            raise ValueError(f"input '{name}' is {getattr(array, 'dtype', type(array).__name__)}: give {spec.dtype}")
+        if not _fits(array.shape, spec.shape):
+            raise ValueError(f"input '{name}' has shape {array.shape}: give {spec.shape}")
+
+
+def _refuse_names(specs: Mapping[str, TensorSpec], feeds: Tensors) -> None:
+    missing = [name for name in specs if name not in feeds]
+    unknown = [name for name in feeds if name not in specs]
+    faults = [f"{fault} {names}" for fault, names in (("missing", missing), ("unknown", unknown)) if names]
+    raise ValueError(f"inputs {' and '.join(faults)}: this graph takes {list(specs)}")
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[Dimension, ...]) -> bool:
+    return len(shape) == len(wanted) and all(
+        isinstance(size, str) or size == actual for actual, size in zip(shape, wanted, strict=True)
+    )
