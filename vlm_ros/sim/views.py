@@ -1,0 +1,103 @@
+"""Views to train and test on: a picture from some place in a room, and what is true of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from vlm_ros.core.frame import RgbImage
+from vlm_ros.core.motion import Pose
+from vlm_ros.sim.camera import Camera, ObjectMap
+from vlm_ros.sim.draw import draw_scene
+from vlm_ros.sim.footprint import nearest_distance_m
+from vlm_ros.sim.robot import CAMERA_FORWARD_M, ROBOT_RADIUS_M
+from vlm_ros.sim.scene import Scene
+from vlm_ros.sim.truth import ViewTruth, truth_from_view
+from vlm_ros.sim.world import World
+
+VIEWS_PER_SCENE = 12
+_NEAR_OBJECT_SHARE, _NEAR_WALL_SHARE = 0.4, 0.15
+_CLEARANCE_M = ROBOT_RADIUS_M + 0.01
+
+
+@dataclass(frozen=True)
+class View:
+    """One picture with its truth."""
+
+    scene: Scene
+    pose: Pose
+    rgb: RgbImage
+    objects: ObjectMap
+    truth: ViewTruth
+
+
+def draw_views(
+    seeds: Iterable[int], views_per_scene: int = VIEWS_PER_SCENE, *, vary_camera: bool = True
+) -> Iterator[View]:
+    """Views of the scenes of ``seeds``, one scene after the other; the same seed always gives the same ones."""
+    camera = None
+    for seed in seeds:
+        scene = draw_scene(seed, vary_camera=vary_camera)
+        rng = np.random.default_rng([seed, 1])
+        world = World(scene)
+        if camera is None:
+            camera = Camera(world)
+        else:
+            camera.watch(world)
+        for _ in range(views_per_scene):
+            yield _view(world, camera, draw_pose(rng, scene))
+    if camera is not None:
+        camera.close()
+
+
+def _view(world: World, camera: Camera, pose: Pose) -> View:
+    world.place(pose)
+    objects = camera.render_objects()
+    return View(world.scene, pose, camera.render(), objects, truth_from_view(world.scene, pose, objects))
+
+
+def draw_pose(rng: np.random.Generator, scene: Scene) -> Pose:
+    """A free place for the robot: 40 % before an object, 15 % before a wall, else anywhere."""
+    kind = rng.uniform()
+    while True:
+        if kind < _NEAR_OBJECT_SHARE:
+            pose = _before_object(rng, scene)
+        elif kind < _NEAR_OBJECT_SHARE + _NEAR_WALL_SHARE:
+            pose = _before_wall(rng, scene)
+        else:
+            pose = _anywhere(rng, scene)
+        if nearest_distance_m(scene.footprints, pose.x_m, pose.y_m) >= _CLEARANCE_M and _inside(scene, pose):
+            return pose
+
+
+def _before_object(rng: np.random.Generator, scene: Scene) -> Pose:
+    """The camera 0.3 to 1.5 m from an object, looking more or less at it."""
+    thing = scene.objects[int(rng.integers(len(scene.objects)))]
+    away_m = thing.radius_m + CAMERA_FORWARD_M + rng.uniform(0.3, 1.5)
+    angle_rad = rng.uniform(-math.pi, math.pi)
+    x_m, y_m = thing.x_m + away_m * math.cos(angle_rad), thing.y_m + away_m * math.sin(angle_rad)
+    return Pose(x_m, y_m, angle_rad + math.pi + rng.uniform(-0.6, 0.6))
+
+
+def _before_wall(rng: np.random.Generator, scene: Scene) -> Pose:
+    """The camera 0.1 to 0.8 m from a wall, looking more or less at it."""
+    wall = scene.walls[int(rng.integers(len(scene.walls)))]
+    share, away_m = rng.uniform(), CAMERA_FORWARD_M + rng.uniform(0.1, 0.8)
+    along_rad = wall.footprint.yaw_rad
+    side_rad = along_rad + math.pi / 2 * rng.choice([-1, 1])
+    x_m = wall.x0_m + share * (wall.x1_m - wall.x0_m) + away_m * math.cos(side_rad)
+    y_m = wall.y0_m + share * (wall.y1_m - wall.y0_m) + away_m * math.sin(side_rad)
+    return Pose(x_m, y_m, side_rad + math.pi + rng.uniform(-0.9, 0.9))
+
+
+def _anywhere(rng: np.random.Generator, scene: Scene) -> Pose:
+    low_x, low_y, high_x, high_y = scene.bounds_m
+    return Pose(rng.uniform(low_x, high_x), rng.uniform(low_y, high_y), rng.uniform(-math.pi, math.pi))
+
+
+def _inside(scene: Scene, pose: Pose) -> bool:
+    low_x, low_y, high_x, high_y = scene.bounds_m
+    return low_x < pose.x_m < high_x and low_y < pose.y_m < high_y
