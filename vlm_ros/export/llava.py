@@ -4,17 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import DynamicCache, LlavaForConditionalGeneration
+from transformers.utils.logging import disable_progress_bar
 
+from vlm_ros.core.errors import BadBundle
 from vlm_ros.export.part import Axes, NamedTensors, Part, Sizes
 
 
 def load_checkpoint(folder: Path) -> LlavaForConditionalGeneration:
-    """The checkpoint ready for inference, in float32 whatever precision it is stored in."""
-    model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
-    return model.eval()
+    """The checkpoint ready for inference, in float32 whatever precision it is stored in.
+
+    Raises ``BadBundle`` where weights are missing, which transformers would draw at random.
+    """
+    disable_progress_bar()
+    family: Any = LlavaForConditionalGeneration
+    try:
+        model, report = family.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise BadBundle(f"the checkpoint '{folder}' cannot be loaded ({error}): copy or save it again") from error
+    if report["missing_keys"]:
+        missing = ", ".join(sorted(report["missing_keys"])[:3])
+        raise BadBundle(f"the checkpoint '{folder}' lacks {len(report['missing_keys'])} weights, first {missing}")
+    ready: LlavaForConditionalGeneration = model.eval()
+    return ready
 
 
 def parts_of(model: LlavaForConditionalGeneration) -> tuple[Part, ...]:
@@ -31,7 +48,8 @@ class VisionEncoder(Part):
         super().__init__()
         self.tower = model.model.vision_tower
         self.projector = model.model.multi_modal_projector
-        self.side_px = model.config.vision_config.image_size
+        config: Any = model.config.vision_config
+        self.side_px = config.image_size
         layers = model.config.vision_feature_layer
         self.layers = [layers] if isinstance(layers, int) else list(layers)
         self.first_token = 1 if model.config.vision_feature_select_strategy == "default" else 0
@@ -56,7 +74,7 @@ class TokenEmbedding(Part):
 
     def __init__(self, model: LlavaForConditionalGeneration) -> None:
         super().__init__()
-        self.table = model.get_input_embeddings()
+        self.table: Any = model.get_input_embeddings()
 
     @property
     def axes(self) -> Mapping[str, Axes]:
@@ -81,7 +99,7 @@ class Decoder(Part):
         super().__init__()
         self.text = model.model.language_model
         self.head = model.lm_head
-        self.config = model.config.text_config
+        self.config: Any = model.config.text_config
 
     @property
     def past_names(self) -> list[tuple[str, str]]:

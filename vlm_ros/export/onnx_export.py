@@ -7,10 +7,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import onnx_ir
 import torch
+from torch.onnx import OnnxExporterError
 
+from vlm_ros.core.errors import ExportFailed
 from vlm_ros.export.part import Part, Sizes
 
 EXAMPLE_SIZES = Sizes(batch=2, sequence=3, past=5)
@@ -25,20 +28,30 @@ def write_onnx(part: Part, path: Path, opset: int) -> None:
     inputs = part.draw(EXAMPLE_SIZES)
     with torch.inference_mode():
         outputs = part(inputs)
-    with _without_chatter():
-        program = torch.onnx.export(
-            part,
-            kwargs={"inputs": inputs},
-            input_names=list(inputs),
-            output_names=list(outputs),
-            dynamic_shapes={"inputs": {name: dict(part.axes[name]) for name in inputs}},
-            opset_version=opset,
-            dynamo=True,
-            verbose=False,
-        )
-    model = program.model
+    try:
+        with _without_chatter():
+            program: Any = torch.onnx.export(
+                part,
+                kwargs={"inputs": inputs},
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_shapes={"inputs": {name: dict(part.axes[name]) for name in inputs}},
+                opset_version=opset,
+                dynamo=True,
+                verbose=False,
+            )
+    except OnnxExporterError as error:
+        raise ExportFailed(
+            f"torch {torch.__version__} cannot export '{part.name}' at opset {opset}: {error}"
+        ) from error
+    save(program.model, path)
+
+
+def save(model: onnx_ir.Model, path: Path) -> None:
+    """Write ``model`` without a trace of this machine."""
     forget_origin(model)
-    weights_bytes = sum(value.const_value.nbytes for value in model.graph.initializers.values())
+    weights = [value.const_value for value in model.graph.initializers.values()]
+    weights_bytes = sum(weight.nbytes for weight in weights if weight is not None)
     external = f"{path.name}.data" if weights_bytes > SINGLE_FILE_LIMIT_BYTES else None
     onnx_ir.save(model, path, external_data=external)
 

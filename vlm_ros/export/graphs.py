@@ -1,0 +1,44 @@
+"""The graphs of a bundle: each exported, then checked against the checkpoint on ONNX Runtime."""
+
+from __future__ import annotations
+
+import importlib
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from vlm_ros.export.greedy import check_tokens
+from vlm_ros.export.onnx_export import write_onnx
+from vlm_ros.export.validation import check_part
+from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
+from vlm_ros.runtime.runner import Runner
+
+if TYPE_CHECKING:
+    from vlm_ros.export.exporting import OnStep
+
+
+def export_graphs(family: str, checkpoint: Path, folder: Path, opset: int, on_step: OnStep) -> None:
+    """Write every part of ``checkpoint`` to ``folder``; ``ExportFailed`` where one differs from it."""
+    module = importlib.import_module(family)
+    folder.mkdir()
+    on_step("load the checkpoint", 0, 1)
+    model = module.load_checkpoint(checkpoint)
+    parts = module.parts_of(model)
+    total = 2 * len(parts) + 1
+    runners: dict[str, Runner] = {}
+    with ExitStack() as stack, torch.random.fork_rng():
+        torch.manual_seed(0)
+        for number, part in enumerate(parts):
+            path = folder / f"{part.name}.onnx"
+            on_step(f"export {part.name}", 2 * number, total)
+            write_onnx(part, path, opset)
+            on_step(f"check {part.name}", 2 * number + 1, total)
+            runner = runners[part.name] = OnnxRuntimeRunner(path)
+            stack.callback(runner.deactivate)
+            runner.activate()
+            check_part(part, runner)
+        on_step("check greedy decoding", total - 1, total)
+        check_tokens(model, runners)
+    on_step("done", total, total)
