@@ -11,10 +11,8 @@ from vlm_ros.core.frame import RgbImage
 from vlm_ros.sim.gl import missing_gl, mujoco
 from vlm_ros.sim.robot_model import CAMERA
 from vlm_ros.sim.room_model import look_name
+from vlm_ros.sim.scene import ObjectMap
 from vlm_ros.sim.world import World
-
-ObjectMap = NDArray[np.int8]
-"""Shape (height, width): the index in ``scene.objects`` of what a pixel shows, -1 for none."""
 
 _MOST_GEOMS = 500
 

@@ -34,10 +34,5 @@ class DeadReckoning:
         self.pose = Pose(
             float(self.pose.x_m + way_m * math.cos(heading_rad)),
             float(self.pose.y_m + way_m * math.sin(heading_rad)),
-            float(wrapped_rad(self.pose.yaw_rad + turn_rad)),
+            math.remainder(self.pose.yaw_rad + turn_rad, 2 * math.pi),
         )
-
-
-def wrapped_rad(angle_rad: float) -> float:
-    """The same angle in -pi..pi."""
-    return math.remainder(angle_rad, 2 * math.pi)

@@ -14,7 +14,7 @@ BASE = "base"
 CAMERA = "camera"
 WHEELS = ("left_wheel", "right_wheel")
 _CASTER_RADIUS_M = 0.015
-_CASTER_LIFT_M = 0.002
+_CASTER_LIFT_M = 0.001
 _WHEEL_FRICTION = (1.2, 0.005, 0.0001)
 _DARK, _LIGHT = (0.16, 0.17, 0.19, 1.0), (0.86, 0.87, 0.88, 1.0)
 
@@ -45,14 +45,14 @@ def _add_shell(base: Any) -> None:
 
 def _add_wheel(spec: Any, base: Any, name: str, y_m: float) -> None:
     wheel = base.add_body(name=name, pos=(0, y_m, WHEEL_RADIUS_M))
-    wheel.add_joint(name=name, type=mujoco.mjtJoint.mjJNT_HINGE, axis=(0, 1, 0), damping=0.001)
+    wheel.add_joint(name=name, type=mujoco.mjtJoint.mjJNT_HINGE, axis=(0, 1, 0))
     quarter = math.sqrt(0.5)
     wheel.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=(WHEEL_RADIUS_M, 0.012, 0), quat=(quarter, quarter, 0, 0), mass=0.3,
-        friction=_WHEEL_FRICTION, condim=4, rgba=_DARK, group=ROBOT_GROUP,
+        type=mujoco.mjtGeom.mjGEOM_ELLIPSOID, size=(WHEEL_RADIUS_M, WHEEL_RADIUS_M, 0.015), quat=(quarter, quarter, 0, 0), mass=0.3,
+        friction=_WHEEL_FRICTION, rgba=_DARK, group=ROBOT_GROUP,
     )  # fmt: skip
     motor = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
-    motor.set_to_velocity(kv=0.25)
+    motor.set_to_velocity(kv=0.5)
     motor.forcelimited, motor.forcerange = True, (-0.5, 0.5)
 
 

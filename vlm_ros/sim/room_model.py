@@ -22,6 +22,7 @@ _SKIRTING_HEIGHT_M = 0.09
 _LOOKS_GROUP, _FOOTPRINT_GROUP = 2, 3
 _NEAREST_DRAWN_M = 0.01
 _EXTENT_M = 6.0
+_SHADOW_CLIP = 1.6
 _SOLID_FRICTION = (0.1, 0.005, 0.0001)
 
 
@@ -56,9 +57,10 @@ def _set_options(spec: Any, scene: Scene) -> None:
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     spec.stat.extent, spec.stat.center = _EXTENT_M, (0, 0, 0)
     spec.visual.map.znear, spec.visual.map.zfar = _NEAREST_DRAWN_M / _EXTENT_M, 4.0
+    spec.visual.map.shadowclip = _SHADOW_CLIP
     spec.visual.quality.shadowsize, spec.visual.quality.offsamples = 1024, 4
-    getattr(spec.visual, "global_").offwidth = scene.camera.width_px
-    getattr(spec.visual, "global_").offheight = scene.camera.height_px
+    spec.visual.global_.offwidth = scene.camera.width_px
+    spec.visual.global_.offheight = scene.camera.height_px
 
 
 def _add_material(spec: Any, name: str, surface: Surface) -> None:

@@ -6,12 +6,18 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vlm_ros.core.motion import Pose
 from vlm_ros.sim.footprint import Footprint
 from vlm_ros.sim.robot import CAMERA_FORWARD_M
 
 Rgb = tuple[float, float, float]
 """Red, green and blue, each 0..1."""
+
+ObjectMap = NDArray[np.int8]
+"""Shape (height, width): the index in ``scene.objects`` of what a pixel shows, -1 for none."""
 
 WALL_THICKNESS_M = 0.1
 

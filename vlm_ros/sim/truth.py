@@ -9,10 +9,9 @@ import numpy as np
 
 from vlm_ros.core.motion import Pose
 from vlm_ros.core.percept import Bearing, PathAhead, Percept, Range, unseen
-from vlm_ros.sim.camera import ObjectMap
 from vlm_ros.sim.footprint import nearest_distance_m
 from vlm_ros.sim.robot import ROBOT_RADIUS_M
-from vlm_ros.sim.scene import Scene, SceneObject, camera_position_m
+from vlm_ros.sim.scene import ObjectMap, Scene, SceneObject, camera_position_m
 
 NEAR_M = 0.8
 """An object is near when its surface is closer to the camera than this, measured along the floor."""

@@ -10,11 +10,11 @@ import numpy as np
 
 from vlm_ros.core.frame import RgbImage
 from vlm_ros.core.motion import Pose
-from vlm_ros.sim.camera import Camera, ObjectMap
+from vlm_ros.sim.camera import Camera
 from vlm_ros.sim.draw import draw_scene
 from vlm_ros.sim.footprint import nearest_distance_m
 from vlm_ros.sim.robot import CAMERA_FORWARD_M, ROBOT_RADIUS_M
-from vlm_ros.sim.scene import Scene
+from vlm_ros.sim.scene import ObjectMap, Scene
 from vlm_ros.sim.truth import ViewTruth, truth_from_view
 from vlm_ros.sim.world import World
 

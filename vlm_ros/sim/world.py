@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_ros.core.motion import Odometry, Pose, Scan, Velocity
-from vlm_ros.sim.encoders import DeadReckoning, wrapped_rad
+from vlm_ros.sim.encoders import DeadReckoning
 from vlm_ros.sim.gl import mujoco
 from vlm_ros.sim.robot import LASER_HEIGHT_M, TRACK_M, WHEEL_RADIUS_M
 from vlm_ros.sim.robot_model import BASE, WHEELS
