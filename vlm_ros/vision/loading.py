@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -19,8 +20,14 @@ def frame_from_file(path: Path) -> Frame:
     """
     if not path.is_file():
         raise BadImage(f"no image file at '{path}'")
-    image = ImageOps.exif_transpose(opened(path, f"'{path}'"))
-    return Frame(rgb_from_pillow(_on_white(image)))
+    return Frame(rgb_from_pillow(_on_white(_upright(opened(path, f"'{path}'"), path))))
+
+
+def _upright(image: Image.Image, path: Path) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except (struct.error, SyntaxError, ValueError) as error:
+        raise BadImage(f"'{path}' has damaged EXIF data ({error}): save it again without") from error
 
 
 def _on_white(image: Image.Image) -> Image.Image:

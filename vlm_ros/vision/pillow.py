@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -17,7 +16,7 @@ MAX_PIXELS = 1 << 26
 """A picture of 8192 x 8192; what claims to be larger is refused before any memory is taken for it."""
 
 
-def opened(source: BytesIO | Path, name: str, formats: Sequence[str] | None = None) -> Image.Image:
+def opened(source: BytesIO | Path, name: str, formats: tuple[str, ...] | None = None) -> Image.Image:
     """The whole picture in ``source``, decoded.
 
     Raises ``BadImage``, which calls it ``name``, where it is none of ``formats`` (names that Pillow

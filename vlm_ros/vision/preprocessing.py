@@ -1,8 +1,8 @@
 """From a camera's picture to the tensor that a vision encoder takes.
 
-Bit-equal to the Pillow-based image processors in transformers: Pillow resizes with the same filter,
-and since a resized pixel has one of 256 levels, their arithmetic runs once for each level and the
-picture is looked up in that table.
+Bit-equal to the Pillow-based image processors in transformers under the same Pillow: it resizes with
+the same filter, and since a resized pixel has one of 256 levels, their arithmetic runs once for each
+level and the picture is looked up in that table.
 """
 
 from __future__ import annotations

@@ -20,12 +20,17 @@ _RESAMPLES = range(6)
 _BICUBIC = 3
 
 _READ = frozenset(
-    "do_resize size resample do_center_crop crop_size do_rescale rescale_factor "
-    "do_normalize image_mean image_std image_processor_type feature_extractor_type default_to_square".split()
+    (
+        *("do_resize", "size", "default_to_square", "resample", "do_center_crop", "crop_size"),
+        *("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std"),
+        *("image_processor_type", "feature_extractor_type"),
+    )
 )
 _WITHOUT_EFFECT = frozenset(
-    "_valid_processor_keys processor_class do_convert_rgb data_format input_data_format "
-    "return_tensors device disable_grouping image_seq_length".split()
+    (
+        *("_valid_processor_keys", "processor_class", "do_convert_rgb", "image_seq_length"),
+        *("data_format", "input_data_format", "return_tensors", "device", "disable_grouping"),
+    )
 )
 """Keys that cannot change the pixels of one RGB picture."""
 

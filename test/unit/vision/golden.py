@@ -1,6 +1,6 @@
 """Pixel values that the reference processors gave, as digests: equal digests are equal bits.
 
-    python test/unit/vision/golden.py        writes golden.json again (needs transformers)
+python test/unit/vision/golden.py        writes golden.json again (needs transformers)
 """
 
 from __future__ import annotations
@@ -81,11 +81,24 @@ def reference(config: dict[str, Any], picture: RgbImage) -> np.ndarray:
     return np.asarray(processor_class(**config)(Image.fromarray(picture))["pixel_values"], np.float32)
 
 
+def same_in_every_pillow(config: dict[str, Any], picture: RgbImage) -> bool:
+    """Whether no edge grows while the other shrinks: Pillow 13 changed the order of its two passes there."""
+    size = config.get("size", {})
+    if "height" not in size:
+        return True
+    height, width = picture.shape[:2]
+    return (size["height"] - height) * (size["width"] - width) >= 0
+
+
 def write() -> None:
     """Ask the reference about every picture under every config."""
     table = {
-        config: {picture: digest(reference(CONFIGS[config], PICTURES[picture])) for picture in PICTURES}
-        for config in CONFIGS
+        name: {
+            picture: digest(reference(config, rgb))
+            for picture, rgb in PICTURES.items()
+            if same_in_every_pillow(config, rgb)
+        }
+        for name, config in CONFIGS.items()
     }
     FILE.write_text(json.dumps(table, indent=2) + "\n")
 

@@ -8,8 +8,8 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from PIL import Image
 from pictures import patterned, scene
+from PIL import Image
 
 from vlm_ros.core.errors import BadImage
 from vlm_ros.vision.compressed import rgb_from_compressed

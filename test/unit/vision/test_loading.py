@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from pictures import patterned
+from PIL import Image
 
 from vlm_ros.core.errors import BadImage
 from vlm_ros.vision.loading import frame_from_file
