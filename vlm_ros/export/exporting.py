@@ -7,9 +7,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vlm_ros.core.errors import BadBundle, require
 from vlm_ros.export.bundle_files import read_json, write_bundle_files
+
+if TYPE_CHECKING:
+    from vlm_ros.export.validation import Agreement
 
 FAMILIES = {"llava": "vlm_ros.export.llava"}
 """``model_type`` of ``config.json`` to the module that knows the family."""
@@ -25,8 +29,10 @@ def say_nothing(step: str, done: int, total: int) -> None:
     """An ``OnStep`` for those who only wait for the end."""
 
 
-def export_bundle(checkpoint: Path, out: Path, opset: int = OPSETS[0], on_step: OnStep = say_nothing) -> None:
-    """Export ``checkpoint`` to the bundle ``out``.
+def export_bundle(
+    checkpoint: Path, out: Path, opset: int = OPSETS[0], on_step: OnStep = say_nothing
+) -> dict[str, Agreement]:
+    """Export ``checkpoint`` to the bundle ``out``; how closely each part follows the checkpoint.
 
     Everything is made and checked in a folder beside ``out``, which takes its place at the end: a
     failed export leaves ``out`` as it was. Files in ``out`` that an export does not write are kept.
@@ -40,7 +46,7 @@ def export_bundle(checkpoint: Path, out: Path, opset: int = OPSETS[0], on_step: 
 
     with _replacing(out) as folder:
         write_bundle_files(checkpoint, folder)
-        export_graphs(family, checkpoint, folder / "onnx", opset, on_step)
+        return export_graphs(family, checkpoint, folder / "onnx", opset, on_step)
 
 
 def _family_of(checkpoint: Path) -> str:

@@ -11,7 +11,7 @@ import torch
 
 from vlm_ros.export.greedy import check_tokens
 from vlm_ros.export.onnx_export import write_onnx
-from vlm_ros.export.validation import check_part
+from vlm_ros.export.validation import Agreement, check_part
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
 from vlm_ros.runtime.runner import Runner
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vlm_ros.export.exporting import OnStep
 
 
-def export_graphs(family: str, checkpoint: Path, folder: Path, opset: int, on_step: OnStep) -> None:
+def export_graphs(family: str, checkpoint: Path, folder: Path, opset: int, on_step: OnStep) -> dict[str, Agreement]:
     """Write every part of ``checkpoint`` to ``folder``; ``ExportFailed`` where one differs from it."""
     module = importlib.import_module(family)
     folder.mkdir()
@@ -28,6 +28,7 @@ def export_graphs(family: str, checkpoint: Path, folder: Path, opset: int, on_st
     parts = module.parts_of(model)
     total = 2 * len(parts) + 1
     runners: dict[str, Runner] = {}
+    agreements: dict[str, Agreement] = {}
     with ExitStack() as stack, torch.random.fork_rng():
         torch.manual_seed(0)
         for number, part in enumerate(parts):
@@ -38,7 +39,8 @@ def export_graphs(family: str, checkpoint: Path, folder: Path, opset: int, on_st
             runner = runners[part.name] = OnnxRuntimeRunner(path)
             stack.callback(runner.deactivate)
             runner.activate()
-            check_part(part, runner)
+            agreements[part.name] = check_part(part, runner)
         on_step("check greedy decoding", total - 1, total)
         check_tokens(model, runners)
     on_step("done", total, total)
+    return agreements

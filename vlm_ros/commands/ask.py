@@ -1,0 +1,52 @@
+"""``vlm_ros ask``: any question about an image, the answer free or held to a form while it is decoded."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from vlm_ros.commands.answering import add_image_arguments, chosen_bundle, print_answer
+from vlm_ros.core.answer import AnswerForm, Choices, FreeText, JsonSchema, Regex
+from vlm_ros.core.errors import BadQuestion
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_image_arguments(parser)
+    parser.add_argument("question", metavar="QUESTION", help="what to ask")
+    parser.add_argument("--deadline", type=float, metavar="S", help="stop after so many seconds")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--choices", metavar="A,B,C", help="answer with exactly one of these")
+    form.add_argument("--regex", metavar="R", help="answer with a text that this matches as a whole")
+    form.add_argument(
+        "--schema", type=Path, metavar="FILE", help="answer with JSON that the JSON schema in FILE accepts"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask the question."""
+    form = form_from_arguments(arguments)
+    print_answer(chosen_bundle(arguments), arguments, arguments.question, form, arguments.deadline)
+    return 0
+
+
+def form_from_arguments(arguments: argparse.Namespace) -> AnswerForm:
+    """The form that the user asked for; free text where none was."""
+    if arguments.choices is not None:
+        return Choices(tuple(choice.strip() for choice in arguments.choices.split(",")))
+    if arguments.regex is not None:
+        return Regex(arguments.regex)
+    if arguments.schema is not None:
+        return _form_from_file(arguments.schema)
+    return FreeText()
+
+
+def _form_from_file(path: Path) -> JsonSchema:
+    try:
+        schema = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadQuestion(f"no JSON schema can be read from '{path}' ({error})") from error
+    if not isinstance(schema, dict):
+        raise BadQuestion(f"'{path}' holds a {type(schema).__name__}: a JSON schema is an object")
+    return JsonSchema(schema)
