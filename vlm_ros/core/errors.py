@@ -26,6 +26,10 @@ class BadQuestion(VlmRosError):
     """A question, an answer form or a target that cannot be asked."""
 
 
+class NoPicture(VlmRosError):
+    """A question about what the camera sees while it shows nothing."""
+
+
 class MissingEngine(VlmRosError):
     """A model part that has not been built for this device yet."""
 

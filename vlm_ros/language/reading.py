@@ -24,5 +24,11 @@ def percept_from_answers(target: str, find: Answer, path: Answer | None) -> Perc
     return Percept(target, True, bearing, range_, ahead, find.confidence, find.stamp_ns)
 
 
+def percept_from_path(path: Answer) -> Percept:
+    """What ``path`` says where nobody looks for a target; its confidence is that of ``path``."""
+    ahead = _path_from_answer(path)
+    return unreadable("", path.stamp_ns) if ahead is None else unseen("", path.stamp_ns, ahead, path.confidence)
+
+
 def _path_from_answer(path: Answer) -> PathAhead | None:
     return PATHS.get(path.text) if path.complete else None

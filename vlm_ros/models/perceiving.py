@@ -5,7 +5,7 @@ from __future__ import annotations
 from vlm_ros.core.card import ModelCard
 from vlm_ros.core.percept import Percept
 from vlm_ros.language.prompts import FIND_FORM, PATH_FORM, question_about
-from vlm_ros.language.reading import percept_from_answers
+from vlm_ros.language.reading import percept_from_answers, percept_from_path
 from vlm_ros.models.model import Observation, Stop, never
 
 
@@ -21,3 +21,8 @@ def perceive(
         return percept_from_answers(target, find, None)
     path = observation.ask(card.path_prompt, PATH_FORM, deadline_s=deadline_s - find.total_s, stop=stop)
     return percept_from_answers(target, find, path)
+
+
+def perceive_path(observation: Observation, card: ModelCard, *, deadline_s: float, stop: Stop = never) -> Percept:
+    """What the frame shows of the path ahead, where there is no target; unreadable as in ``perceive``."""
+    return percept_from_path(observation.ask(card.path_prompt, PATH_FORM, deadline_s=deadline_s, stop=stop))
