@@ -1,0 +1,86 @@
+"""Velocities, odometry and laser scans to messages and back (REP 103 on both sides)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Quaternion, Twist, TwistStamped
+from nav_msgs.msg import Odometry as OdometryMsg
+from sensor_msgs.msg import LaserScan
+from std_msgs.msg import Header
+
+from vlm_ros.core.motion import Odometry, Pose, Scan, Velocity
+
+
+def twist_from_velocity(velocity: Velocity) -> Twist:
+    """A plain velocity message."""
+    twist = Twist()
+    twist.linear.x = float(velocity.linear_mps)
+    twist.angular.z = float(velocity.angular_radps)
+    return twist
+
+
+def stamped_twist_from_velocity(velocity: Velocity, stamp: Time, frame_id: str) -> TwistStamped:
+    """A velocity message with the time of the command and the frame it is given in."""
+    return TwistStamped(header=Header(stamp=stamp, frame_id=frame_id), twist=twist_from_velocity(velocity))
+
+
+def velocity_from_twist(twist: Twist) -> Velocity:
+    """What a differential-drive base does of a velocity message."""
+    return Velocity(twist.linear.x, twist.angular.z)
+
+
+def odometry_from_msg(message: OdometryMsg, stamp_s: float) -> Odometry:
+    """Pose and velocity in ``message``, dated ``stamp_s`` on the receiver's clock."""
+    position, turned = message.pose.pose.position, message.pose.pose.orientation
+    pose = Pose(position.x, position.y, yaw_from_quaternion(turned))
+    return Odometry(pose, velocity_from_twist(message.twist.twist), stamp_s)
+
+
+def msg_from_odometry(odometry: Odometry, header: Header, child_frame_id: str) -> OdometryMsg:
+    """The message about ``odometry``; ``header`` names the odometry frame and the time."""
+    message = OdometryMsg(header=header, child_frame_id=child_frame_id)
+    message.pose.pose.position.x = float(odometry.pose.x_m)
+    message.pose.pose.position.y = float(odometry.pose.y_m)
+    message.pose.pose.orientation = quaternion_from_yaw(odometry.pose.yaw_rad)
+    message.twist.twist = twist_from_velocity(odometry.velocity)
+    return message
+
+
+def scan_from_msg(message: LaserScan, stamp_s: float) -> Scan:
+    """The scan in ``message``, dated ``stamp_s`` on the receiver's clock."""
+    return Scan(
+        ranges_m=np.asarray(message.ranges, dtype=np.float32),
+        angle_min_rad=message.angle_min,
+        angle_step_rad=message.angle_increment,
+        range_min_m=message.range_min,
+        range_max_m=message.range_max,
+        stamp_s=stamp_s,
+    )
+
+
+def msg_from_scan(scan: Scan, header: Header) -> LaserScan:
+    """The message about ``scan``; ``header`` names the laser's frame and the time."""
+    return LaserScan(
+        header=header,
+        angle_min=scan.angle_min_rad,
+        angle_max=scan.angle_min_rad + scan.angle_step_rad * (len(scan.ranges_m) - 1),
+        angle_increment=scan.angle_step_rad,
+        range_min=scan.range_min_m,
+        range_max=scan.range_max_m,
+        ranges=scan.ranges_m.tolist(),
+    )
+
+
+def yaw_from_quaternion(turned: Quaternion) -> float:
+    """Rotation about z in radians, in -pi..pi."""
+    return math.atan2(
+        2.0 * (turned.w * turned.z + turned.x * turned.y), 1.0 - 2.0 * (turned.y * turned.y + turned.z * turned.z)
+    )
+
+
+def quaternion_from_yaw(yaw_rad: float) -> Quaternion:
+    """The rotation by ``yaw_rad`` about z."""
+    return Quaternion(z=math.sin(0.5 * yaw_rad), w=math.cos(0.5 * yaw_rad))

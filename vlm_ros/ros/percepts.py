@@ -1,0 +1,38 @@
+"""Percepts to messages and back."""
+
+from __future__ import annotations
+
+from vlm_ros.core.percept import Bearing, PathAhead, Percept, Range
+from vlm_ros.ros.stamps import header_from_ns
+from vlm_ros_interfaces.msg import TargetPercept
+
+
+def msg_from_percept(percept: Percept, frame_id: str) -> TargetPercept:
+    """The message about ``percept``, with the picture's stamp and ``frame_id``."""
+    return TargetPercept(
+        header=header_from_ns(percept.stamp_ns, frame_id),
+        target=percept.target,
+        visible=percept.visible,
+        bearing=percept.bearing.value if percept.bearing else "",
+        range=percept.range.value if percept.range else "",
+        path=percept.path.value,
+        confidence=percept.confidence,
+        readable=percept.readable,
+    )
+
+
+def percept_from_msg(message: TargetPercept, stamp_ns: int) -> Percept:
+    """The percept in ``message``, its picture dated ``stamp_ns`` on the receiver's clock.
+
+    Raises ``ValueError`` where the words are not those of the message's constants, or contradict each other.
+    """
+    return Percept(
+        target=message.target,
+        visible=message.visible,
+        bearing=Bearing(message.bearing) if message.bearing else None,
+        range=Range(message.range) if message.range else None,
+        path=PathAhead(message.path),
+        confidence=message.confidence,
+        stamp_ns=stamp_ns,
+        readable=message.readable,
+    )

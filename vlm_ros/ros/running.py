@@ -1,0 +1,109 @@
+"""One way to run a node: whatever the reason to leave, the robot is left standing and the exit is clean."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Protocol
+
+import rclpy
+from rclpy.executors import Executor, ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.logging import get_logger
+from rclpy.signals import SignalHandlerOptions
+
+from vlm_ros.core.errors import VlmRosError
+
+Leave = Callable[[int], None]
+"""Asks the process to leave soon with an exit status; from any thread."""
+
+_POLL_S = 0.1
+_LONGEST_CALLBACK_S = 5.0
+
+
+class RunnableNode(Protocol):
+    """A node that can leave the robot standing."""
+
+    def stop(self) -> None:
+        """Leave the robot standing and let go of every waiting caller, now and from any thread."""
+
+    def destroy_node(self) -> None:
+        """Free everything."""
+
+
+def run_node(make_node: Callable[[Leave], RunnableNode], *, threads: int = 1) -> int:
+    """Spin a node until a signal, its own ``Leave``, an exception or the death of the parent; the exit status.
+
+    The signals are ours and not rclpy's, because rclpy closes the connection first, and then
+    nothing can be published any more, not even a standstill.
+    """
+    departure = _Departure()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    departure.listen()
+    try:
+        node = make_node(departure.leave)
+    except VlmRosError as error:
+        get_logger("vlm_ros").fatal(str(error))
+        rclpy.try_shutdown()
+        return 1
+    executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(threads)
+    executor.add_node(node)
+    spinner = threading.Thread(target=_spin, args=(executor, departure), name="spin", daemon=True)
+    spinner.start()
+    departure.wait()
+    node.stop()
+    spinner.join(_LONGEST_CALLBACK_S)
+    executor.shutdown(timeout_sec=_LONGEST_CALLBACK_S)
+    node.destroy_node()
+    rclpy.try_shutdown()
+    return departure.status
+
+
+class _Departure:
+    """Why and with which status the process leaves."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self._leaving = threading.Event()
+        self._parent = os.getppid()
+
+    @property
+    def due(self) -> bool:
+        """Whether there is a reason to leave.
+
+        A terminated ``ros2 launch`` leaves its nodes behind with another parent, so a change of
+        parent is a reason. A node started by a service manager keeps its parent.
+        """
+        return self._leaving.is_set() or os.getppid() != self._parent
+
+    def listen(self) -> None:
+        """Leave on SIGINT and SIGTERM; a second one ends the process at once."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+
+    def leave(self, status: int = 0) -> None:
+        """Leave with ``status``; the first failure stays."""
+        self.status = self.status or status
+        self._leaving.set()
+
+    def wait(self) -> None:
+        """Return once there is a reason to leave."""
+        while not self.due:
+            self._leaving.wait(_POLL_S)
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        self.leave()
+
+
+def _spin(executor: Executor, departure: _Departure) -> None:
+    try:
+        while not departure.due:
+            executor.spin_once(timeout_sec=_POLL_S)
+    except ExternalShutdownException:
+        departure.leave()
+    except Exception:
+        get_logger("vlm_ros").fatal(traceback.format_exc())
+        departure.leave(1)

@@ -1,0 +1,57 @@
+"""ROS times as nanoseconds, and how old a stamped message is where clocks may not agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+_NS = 1_000_000_000
+_CLOCK_SLACK_S = 0.5
+_LONGEST_AGE_S = 3600.0
+
+
+def ns_from_stamp(stamp: Any) -> int:
+    """Nanoseconds in a ``builtin_interfaces/Time``, exactly."""
+    return int(stamp.sec) * _NS + int(stamp.nanosec)
+
+
+def stamp_from_ns(stamp_ns: int) -> Any:
+    """The ``builtin_interfaces/Time`` of ``stamp_ns`` nanoseconds."""
+    from builtin_interfaces.msg import Time  # here, so that reading stamps needs no ROS
+
+    return Time(sec=stamp_ns // _NS, nanosec=stamp_ns % _NS)
+
+
+def header_from_ns(stamp_ns: int, frame_id: str) -> Any:
+    """A ``std_msgs/Header`` with a time and a frame."""
+    from std_msgs.msg import Header  # as above
+
+    return Header(stamp=stamp_from_ns(stamp_ns), frame_id=frame_id)
+
+
+class AgeReader:
+    """How old a message is when it arrives.
+
+    A stamp that cannot be an age (not set, more than an hour back, in the future) comes from
+    another clock than ours: then the age counts from reception, and ``warn`` is told once.
+    ``now_ns`` is the node's ROS clock, which is the clock of stamps.
+    """
+
+    def __init__(self, topic: str, now_ns: Callable[[], int], warn: Callable[[str], None]) -> None:
+        self._topic = topic
+        self._now_ns = now_ns
+        self._warn = warn
+        self._warned = False
+
+    def age_s(self, stamp: Any) -> float:
+        """Seconds since ``stamp`` (a ``builtin_interfaces/Time``); 0 where the clocks cannot be compared."""
+        age_s = (self._now_ns() - ns_from_stamp(stamp)) / _NS
+        if -_CLOCK_SLACK_S <= age_s <= _LONGEST_AGE_S:
+            return max(0.0, age_s)
+        if not self._warned:
+            self._warned = True
+            self._warn(
+                f"stamps on '{self._topic}' are {age_s:.1f} s old by this node's clock, which cannot be: "
+                "ages count from reception now; synchronise the clocks, or set use_sim_time on all nodes or on none"
+            )
+        return 0.0
