@@ -34,6 +34,8 @@ class Camera:
 
     def watch(self, world: World) -> None:
         """Look into ``world`` from now on."""
+        if self._context is not None and world is self._world:
+            return
         self._world = world
         self._gl.make_current()
         if self._context is not None:

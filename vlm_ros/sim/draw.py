@@ -129,9 +129,9 @@ def _draw_surface(rng: np.random.Generator, lightness: tuple[float, float], tile
 
 def _draw_lighting(rng: np.random.Generator) -> Lighting:
     """One main lamp, and up to two weak ones; the ambient light keeps colours tellable in every shadow."""
-    strength = rng.uniform(0.32, 0.48)
-    fills = [_draw_lamp(rng, 0.4 * strength) for _ in range(int(rng.integers(0, 3)))]
-    ambient = _draw_tint(rng, rng.uniform(0.5, 0.62))
+    strength = rng.uniform(0.30, 0.42)
+    fills = [_draw_lamp(rng, 0.3 * strength) for _ in range(int(rng.integers(0, 3)))]
+    ambient = _draw_tint(rng, rng.uniform(0.5, 0.58))
     return Lighting(ambient, (_draw_lamp(rng, strength), *fills), shadows=bool(rng.uniform() < 0.5))
 
 

@@ -44,12 +44,13 @@ def _add_shell(base: Any) -> None:
 
 
 def _add_wheel(spec: Any, base: Any, name: str, y_m: float) -> None:
+    """A driven wheel. Rounded, because one that stands on its whole width scrubs when the robot turns."""
     wheel = base.add_body(name=name, pos=(0, y_m, WHEEL_RADIUS_M))
     wheel.add_joint(name=name, type=mujoco.mjtJoint.mjJNT_HINGE, axis=(0, 1, 0))
     quarter = math.sqrt(0.5)
     wheel.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_ELLIPSOID, size=(WHEEL_RADIUS_M, WHEEL_RADIUS_M, 0.015), quat=(quarter, quarter, 0, 0), mass=0.3,
-        friction=_WHEEL_FRICTION, rgba=_DARK, group=ROBOT_GROUP,
+        type=mujoco.mjtGeom.mjGEOM_ELLIPSOID, size=(WHEEL_RADIUS_M, WHEEL_RADIUS_M, 0.015), mass=0.3,
+        quat=(quarter, quarter, 0, 0), friction=_WHEEL_FRICTION, rgba=_DARK, group=ROBOT_GROUP,
     )  # fmt: skip
     motor = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
     motor.set_to_velocity(kv=0.5)

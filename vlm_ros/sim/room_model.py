@@ -58,7 +58,7 @@ def _set_options(spec: Any, scene: Scene) -> None:
     spec.stat.extent, spec.stat.center = _EXTENT_M, (0, 0, 0)
     spec.visual.map.znear, spec.visual.map.zfar = _NEAREST_DRAWN_M / _EXTENT_M, 4.0
     spec.visual.map.shadowclip = _SHADOW_CLIP
-    spec.visual.quality.shadowsize, spec.visual.quality.offsamples = 1024, 4
+    spec.visual.quality.shadowsize, spec.visual.quality.offsamples = 2048, 4
     spec.visual.global_.offwidth = scene.camera.width_px
     spec.visual.global_.offheight = scene.camera.height_px
 

@@ -32,9 +32,10 @@ SHAPES = {
 }
 
 
-def _arc(middle_height: float, radius: float, height: float, start_rad: float, end_rad: float) -> Outline:
-    angles = np.linspace(start_rad, end_rad, 10)
-    return tuple((float(radius * np.cos(a)), float(middle_height + height * np.sin(a))) for a in angles)
+def _dome(foot: float) -> Outline:
+    """A quarter of an ellipse, from the full radius at height ``foot`` up to the top."""
+    angles = np.linspace(0.0, math.pi / 2, 10)
+    return tuple((float(np.cos(angle)), float(foot + (1 - foot) * np.sin(angle))) for angle in angles)
 
 
 OUTLINES: dict[str, Outline] = {
@@ -46,7 +47,7 @@ OUTLINES: dict[str, Outline] = {
     ),
     "mushroom": (
         *((0.0, 0.0), (0.38, 0.0), (0.38, 0.0), (0.30, 0.12), (0.27, 0.30), (0.30, 0.46), (0.30, 0.46)),
-        *((0.96, 0.44), *_arc(0.49, 1.0, 0.51, -0.09, math.pi / 2)),
+        *((0.96, 0.44), *_dome(0.49)),
     ),
 }
 
@@ -59,9 +60,8 @@ def turned_mesh(shape: str, radius_m: float, height_m: float) -> tuple[NDArray[n
     outline = np.asarray(OUTLINES[shape])
     angles = np.linspace(0.0, 2 * np.pi, _SLICES, endpoint=False)
     radii, heights = outline[:, :1] * radius_m, outline[:, 1:] * height_m
-    rings = np.stack(
-        [radii * np.cos(angles), radii * np.sin(angles), np.broadcast_to(heights, (len(outline), _SLICES))], axis=-1
-    )
+    flat = np.broadcast_to(heights, (len(outline), _SLICES))
+    rings = np.stack([radii * np.cos(angles), radii * np.sin(angles), flat], axis=-1)
     triangles = [
         triangle
         for ring in range(len(outline) - 1)

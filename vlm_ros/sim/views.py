@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,19 +39,16 @@ def draw_views(
     seeds: Iterable[int], views_per_scene: int = VIEWS_PER_SCENE, *, vary_camera: bool = True
 ) -> Iterator[View]:
     """Views of the scenes of ``seeds``, one scene after the other; the same seed always gives the same ones."""
-    camera = None
-    for seed in seeds:
-        scene = draw_scene(seed, vary_camera=vary_camera)
-        rng = np.random.default_rng([seed, 1])
-        world = World(scene)
-        if camera is None:
-            camera = Camera(world)
-        else:
+    with ExitStack() as stack:
+        camera: Camera | None = None
+        for seed in seeds:
+            scene = draw_scene(seed, vary_camera=vary_camera)
+            rng, world = np.random.default_rng([seed, 1]), World(scene)
+            if camera is None:
+                camera = stack.enter_context(Camera(world))
             camera.watch(world)
-        for _ in range(views_per_scene):
-            yield _view(world, camera, draw_pose(rng, scene))
-    if camera is not None:
-        camera.close()
+            for _ in range(views_per_scene):
+                yield _view(world, camera, draw_pose(rng, scene))
 
 
 def _view(world: World, camera: Camera, pose: Pose) -> View:
