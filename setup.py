@@ -42,8 +42,8 @@ setup(
     zip_safe=False,
     python_requires=">=3.10",
     install_requires=[
-        "jinja2>=3.0",
-        "llguidance>=1.0",
+        "jinja2>=3.1.6",
+        "llguidance>=1.7",
         "numpy>=1.21",
         "onnxruntime>=1.17",
         "pillow>=9.0",

@@ -28,16 +28,18 @@ class Constraint:
     def allowed(self) -> NDArray[np.intp]:
         """The numbers of the tokens that may come next, ascending; never empty."""
         bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
-        numbers = np.flatnonzero(np.unpackbits(bits, bitorder="little"))
-        if not numbers.size:
-            raise BadQuestion(f"the answer form cannot be followed any further: {self._matcher.get_error()}")
-        return numbers
+        return np.flatnonzero(np.unpackbits(bits, bitorder="little"))
 
     def accept(self, token: int) -> list[int]:
-        """Go on with ``token``, and with what can only follow it; returns the latter."""
+        """Go on with ``token``, and with what can only follow it; returns the latter.
+
+        ``BadQuestion`` where ``token`` was not allowed, or the form outgrows what can be computed.
+        """
         self._matcher.consume_token(token)
         forced: list[int] = self._matcher.compute_ff_tokens()
         self._matcher.consume_tokens(forced)
+        if self._matcher.is_error():
+            raise BadQuestion(f"the answer form cannot be followed any further: {self._matcher.get_error()}")
         return forced
 
     @property

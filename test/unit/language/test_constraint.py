@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+import random
+import re
+
+import pytest
+
+from vlm_ros.core.answer import AnswerForm, Choices, FreeText, JsonSchema, Regex
+from vlm_ros.core.errors import BadQuestion
+from vlm_ros.language.constraint import Constrainer
+from vlm_ros.language.tokenizer import Tokenizer
+
+POSITION = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "maxLength": 5},
+        "side": {"enum": ["left", "right"]},
+        "steps": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 9}, "maxItems": 3},
+    },
+    "required": ["name", "side", "steps"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture
+def constrainer(tokenizer: Tokenizer) -> Constrainer:
+    return Constrainer(tokenizer, [tokenizer.number_of("</s>")])
+
+
+def babble(tokenizer: Tokenizer, constrainer: Constrainer, form: AnswerForm, seed: int) -> str:
+    """What a model without any sense writes under the constraint."""
+    draw = random.Random(seed)
+    constraint = constrainer.constraint(form)
+    assert constraint is not None
+    numbers: list[int] = []
+    while not constraint.finished and len(numbers) < 300:
+        token = draw.choice(constraint.allowed().tolist())
+        if token == tokenizer.number_of("</s>"):
+            break
+        numbers += [token, *constraint.accept(token)]
+    return tokenizer.decode(numbers)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_choice_is_one_of_the_options_when_tokens_are_random(
+    tokenizer: Tokenizer, constrainer: Constrainer, seed: int
+) -> None:
+    options = ("no", "left, near", "left, far", "no way", 'say "hi"', "back\\slash", "größer 機🤖", "a\nb", "a|b")
+    assert babble(tokenizer, constrainer, Choices(options), seed).lstrip() in options
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("pattern", ["[0-9]{1,4}", "(yes|no), .{3}", r"a/b\d", " ?x y+z", "é+!"])
+def test_text_matches_the_whole_pattern_when_tokens_are_random(byte_level: Tokenizer, pattern: str, seed: int) -> None:
+    constrainer = Constrainer(byte_level, [byte_level.number_of("</s>")])
+    assert re.fullmatch(pattern, babble(byte_level, constrainer, Regex(pattern), seed))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_json_parses_and_has_no_free_space_when_tokens_are_random(
+    tokenizer: Tokenizer, constrainer: Constrainer, seed: int
+) -> None:
+    text = babble(tokenizer, constrainer, JsonSchema(POSITION), seed).lstrip()
+    answer = json.loads(text)
+    assert answer["side"] in ("left", "right")
+    assert len(answer["steps"]) <= 3
+    assert text == json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+
+
+def test_one_space_may_come_first_when_the_vocabulary_begins_words_with_it(sentence_piece: Tokenizer) -> None:
+    constrainer = Constrainer(sentence_piece, [sentence_piece.number_of("</s>")])
+    constraint = constrainer.constraint(Choices(("no", "left, near")))
+    texts = {sentence_piece.text_of(number) for number in constraint.allowed()}
+    assert {"▁no", "no", "▁left", "left"} <= texts
+    assert not texts & {"a", "</s>", "▁a", "?"}
+
+
+def test_the_end_is_allowed_when_one_option_begins_another(tokenizer: Tokenizer, constrainer: Constrainer) -> None:
+    constraint = constrainer.constraint(Choices(("a", "ab")))
+    constraint.accept(tokenizer.number_of("a"))
+    assert not constraint.finished
+    assert tokenizer.number_of("</s>") in constraint.allowed()
+    assert {tokenizer.decode([number]) for number in constraint.allowed()} == {"", "b"}
+
+
+def test_forced_tokens_complete_the_answer_when_only_one_is_left(
+    tokenizer: Tokenizer, constrainer: Constrainer
+) -> None:
+    constraint = constrainer.constraint(Choices(("no", "left, near")))
+    token = next(number for number in constraint.allowed() if tokenizer.decode([number]).startswith("l"))
+    forced = constraint.accept(token)
+    assert forced and constraint.finished
+    assert tokenizer.decode([token, *forced]) == "left, near"
+
+
+def test_a_token_is_refused_when_it_was_not_allowed(tokenizer: Tokenizer, constrainer: Constrainer) -> None:
+    constraint = constrainer.constraint(Choices(("no", "left")))
+    with pytest.raises(BadQuestion, match="any further"):
+        constraint.accept(tokenizer.number_of("b"))
+
+
+def test_constraints_do_not_disturb_each_other_when_they_take_turns(
+    tokenizer: Tokenizer, constrainer: Constrainer
+) -> None:
+    form = Choices(("a b a", "b a b"))
+    one, other = constrainer.constraint(form), constrainer.constraint(form)
+    start = one.allowed().tolist()
+    one.accept(tokenizer.encode("a", frame=False)[-1])
+    assert other.allowed().tolist() == start
+    assert constrainer.constraint(form).allowed().tolist() == start
+
+
+def test_free_text_has_no_constraint_when_asked_for(constrainer: Constrainer) -> None:
+    assert constrainer.constraint(FreeText()) is None
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        (Choices(()), "nothing to choose"),
+        (Choices("no"), "nothing to choose"),
+        (Choices(("no", "")), "''"),
+        (Choices((" no",)), "' no'"),
+        (Choices((1,)), "1"),
+        (Regex("a(b"), "unclosed group"),
+        (Regex("(?=a)b"), "look"),
+        (JsonSchema({"type": "objekt"}), "objekt"),
+        (JsonSchema({"enum": [{1, 2}]}), "not JSON"),
+        (JsonSchema(["no"]), "not JSON"),
+        (JsonSchema({"type": "object", "required": 3}), "required"),
+    ],
+)
+def test_form_is_refused_with_the_reason_when_it_makes_no_sense(
+    constrainer: Constrainer, form: AnswerForm, said: str
+) -> None:
+    with pytest.raises(BadQuestion, match=said):
+        constrainer.constraint(form)
