@@ -1,0 +1,162 @@
+"""One run of one robot in one room: physics, camera, answers that come late, and the navigator at 20 Hz."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, replace
+
+from vlm_ros.core.motion import Pose
+from vlm_ros.core.percept import Percept
+from vlm_ros.evaluation.sources import PerceptSource
+from vlm_ros.navigation.navigator import Mode, Navigator, NavigatorConfig
+from vlm_ros.navigation.policy import Outcome
+from vlm_ros.sim.camera import Camera
+from vlm_ros.sim.free_space import FreeSpace
+from vlm_ros.sim.scene import Scene
+from vlm_ros.sim.truth import NEAR_M, camera_distance_m
+from vlm_ros.sim.world import World
+
+STEP_S = 0.05
+NEAR_SLACK_M = 0.3
+"""A robot that says found may stand this much further away than where the truth says near."""
+SKETCH = (128, 96)
+"""Width and height of pictures that only the truth is read from."""
+
+
+@dataclass(frozen=True)
+class EpisodeConfig:
+    """How a run is set up. An answer arrives ``latency_s`` after its picture (``None``: one period)."""
+
+    mode: Mode = Mode.SEARCH
+    answers_per_s: float = 5.0
+    latency_s: float | None = None
+    timeout_s: float = 120.0
+    odometry: bool = True
+    scan: bool = False
+
+    @property
+    def delay_s(self) -> float:
+        """Seconds from a picture to its answer."""
+        return 1.0 / self.answers_per_s if self.latency_s is None else self.latency_s
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """What happened. ``shortest_m`` is the length of the shortest free way to a place near the target."""
+
+    seed: int
+    target: str
+    outcome: Outcome | None
+    success: bool
+    collisions: int
+    way_m: float
+    shortest_m: float
+    time_s: float
+    decisions: int
+    track: tuple[Pose, ...]
+
+    @property
+    def wrong_stop(self) -> bool:
+        """The robot said found where it was not true."""
+        return self.outcome is Outcome.FOUND and not self.success
+
+    @property
+    def spl(self) -> float:
+        """Success weighted by path length (Anderson et al., "On Evaluation of Embodied Navigation Agents", 2018)."""
+        return self.shortest_m / max(self.way_m, self.shortest_m) if self.success else 0.0
+
+
+def navigator_config(episode: EpisodeConfig) -> NavigatorConfig:
+    """The simulated robot's limits, and patience for answers as slow as the episode's."""
+    patience_s = max(1.5, episode.delay_s + 2.5 / episode.answers_per_s)
+    return NavigatorConfig(
+        max_linear_mps=0.4,
+        max_angular_radps=1.5,
+        max_linear_mps2=0.8,
+        max_angular_radps2=4.0,
+        max_percept_age_s=patience_s,
+        max_silence_s=patience_s,
+        robot_radius_m=0.18,
+        search_timeout_s=episode.timeout_s,
+        near_m=NEAR_M,
+    )
+
+
+def run_episode(scene: Scene, source: PerceptSource, config: EpisodeConfig) -> EpisodeResult:
+    """Drive until the search ends, or until the time-out in a mode that never ends."""
+    width_px, height_px = SKETCH
+    scene = replace(scene, camera=replace(scene.camera, width_px=width_px, height_px=height_px))
+    world = World(scene)
+    with Camera(world) as camera:
+        run = _Run(world, camera, source, config)
+        while run.outcome is None and world.time_s < config.timeout_s + 1.0:
+            run.step()
+        return run.result()
+
+
+class _Run:
+    """The state of an episode that is under way."""
+
+    def __init__(self, world: World, camera: Camera, source: PerceptSource, config: EpisodeConfig) -> None:
+        self._world, self._camera, self._source, self._config = world, camera, source, config
+        self._target = world.scene.target
+        self._navigator = Navigator(navigator_config(config))
+        self._navigator.activate()
+        self._navigator.begin(config.mode, self._target)
+        self._answers: deque[tuple[float, Percept]] = deque()
+        self._next_picture_s = 0.0
+        self._track = [world.pose]
+        self._decisions = self._collisions = 0
+        self.outcome: Outcome | None = None
+
+    def step(self) -> None:
+        now_s = self._world.time_s
+        if now_s >= self._next_picture_s - 1e-9:
+            self._take_picture(now_s)
+        while self._answers and self._answers[0][0] <= now_s + 1e-9:
+            self._navigator.on_percept(self._answers.popleft()[1], now_s)
+            self._decisions += 1
+        if self._config.odometry:
+            self._navigator.on_odometry(self._world.odometry())
+        if self._config.scan:
+            self._navigator.on_scan(self._world.scan())
+        output = self._navigator.step(now_s)
+        self.outcome = output.outcome
+        touched = self._world.touching
+        self._world.step(output.velocity, STEP_S)
+        self._collisions += self._world.touching and not touched
+        self._track.append(self._world.pose)
+
+    def _take_picture(self, now_s: float) -> None:
+        percept = self._source.percept(self._world, self._camera, self._target, round(now_s * 1e9))
+        self._answers.append((now_s + self._config.delay_s, percept))
+        self._next_picture_s += 1.0 / self._config.answers_per_s
+
+    def result(self) -> EpisodeResult:
+        scene = self._world.scene
+        return EpisodeResult(
+            seed=scene.seed,
+            target=self._target,
+            outcome=self.outcome,
+            success=self.outcome is Outcome.FOUND and self._stands_before_target(),
+            collisions=self._collisions,
+            way_m=_length_m(self._track),
+            shortest_m=FreeSpace(scene).shortest_path_m(scene.start, self._target),
+            time_s=self._world.time_s,
+            decisions=self._decisions,
+            track=tuple(self._track),
+        )
+
+    def _stands_before_target(self) -> bool:
+        """Whether the target is near, give or take the slack, and in the picture."""
+        scene = self._world.scene
+        thing = scene.target_object
+        if thing is None or camera_distance_m(thing, self._world.pose) > NEAR_M + NEAR_SLACK_M:
+            return False
+        return bool((self._camera.render_objects() == scene.objects.index(thing)).any())
+
+
+def _length_m(track: list[Pose]) -> float:
+    pairs = zip(track[:-1], track[1:], strict=True)
+    return sum(math.hypot(after.x_m - before.x_m, after.y_m - before.y_m) for before, after in pairs)

@@ -1,0 +1,73 @@
+"""Where something may stand in the way: one probability per cell of floor, from answers about the path and from scans.
+
+An answer speaks of a whole corridor: "blocked" means that at least one of its cells is taken. Cells
+that other answers have found free are excused by Bayes' rule, so the obstacle sharpens as the robot turns.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlm_ros.core.motion import Pose, Scan
+from vlm_ros.core.percept import PathAhead
+from vlm_ros.navigation.grid import Floats, Grid
+
+_HALF_M = 8.0
+_CELL_M = 0.1
+_PRIOR = 0.003
+_RIGHT, _WRONG = 0.92, 0.08
+"""How often a path is called blocked that is, and one that is not."""
+_SEEN_FROM_M, _SEEN_TO_M = 0.2, 0.8
+_ASIDE_M = np.arange(-0.2, 0.21, 0.1)
+_FORGETTING_PER_S = 0.01
+
+
+class Ground:
+    """Starts with next to nothing in the way anywhere."""
+
+    def __init__(self, pose: Pose) -> None:
+        self._grid = Grid(pose.x_m, pose.y_m, _HALF_M, _CELL_M)
+        self._taken: Floats = np.full(self._grid.count**2 + 1, _PRIOR)
+        """One more cell than the grid has: the last stands for everything outside (index -1)."""
+
+    def learn(self, path: PathAhead, seen_from: Pose, weight: float) -> None:
+        """Take an answer about the way straight ahead of ``seen_from``; ``weight`` as for the target."""
+        if path is PathAhead.UNKNOWN:
+            return
+        cells = np.unique(self._corridor(seen_from, np.zeros(1), _SEEN_FROM_M, _SEEN_TO_M))
+        before = self._taken[cells]
+        blocked = 1.0 - float(np.prod(1.0 - before))
+        says_so, says_wrongly = (_RIGHT, _WRONG) if path is PathAhead.BLOCKED else (1.0 - _RIGHT, 1.0 - _WRONG)
+        after = before * says_so / (says_so * blocked + says_wrongly * (1.0 - blocked))
+        self._taken[cells] = np.clip(before + weight * (after - before), 1e-4, 0.95)
+
+    def learn_scan(self, scan: Scan, pose: Pose) -> None:
+        """Take a laser scan: free up to each hit, taken at it."""
+        angles = pose.yaw_rad + scan.angle_min_rad + scan.angle_step_rad * np.arange(len(scan.ranges_m))
+        ranges = np.asarray(scan.ranges_m, dtype=np.float64)
+        hit = np.isfinite(ranges) & (ranges >= scan.range_min_m) & (ranges <= scan.range_max_m)
+        along = np.arange(_CELL_M, 3.0, _CELL_M)[:, np.newaxis]
+        free = np.broadcast_to(hit, (len(along), len(hit))) & (along < np.where(hit, ranges, 0.0) - _CELL_M)
+        x, y = pose.x_m + along * np.cos(angles), pose.y_m + along * np.sin(angles)
+        self._taken[self._grid.cells_at(x[free], y[free])] = 1e-4
+        x, y = pose.x_m + ranges[hit] * np.cos(angles[hit]), pose.y_m + ranges[hit] * np.sin(angles[hit])
+        self._taken[self._grid.cells_at(x, y)] = 0.95
+
+    def forget(self, seconds: float) -> None:
+        """Let every cell return towards the start, slowly: things move and answers err."""
+        self._taken += min(1.0, _FORGETTING_PER_S * seconds) * (_PRIOR - self._taken)
+
+    def blocked(self, pose: Pose, angles_rad: Floats, length_m: float) -> Floats:
+        """Probability that the robot at ``pose`` is stopped within ``length_m``, for each direction ``angles_rad``."""
+        cells = self._corridor(pose, angles_rad, _SEEN_FROM_M, max(_SEEN_FROM_M + _CELL_M, length_m))
+        return np.asarray(1.0 - np.exp(np.log1p(-self._taken[cells]).sum(axis=1)))
+
+    def _corridor(self, pose: Pose, angles_rad: Floats, from_m: float, to_m: float) -> NDArray[np.int64]:
+        """Cells of the corridor in each direction, shape (directions, points)."""
+        along, aside = np.meshgrid(np.arange(from_m, to_m + 1e-9, _CELL_M), _ASIDE_M)
+        heading = pose.yaw_rad + angles_rad[:, np.newaxis]
+        cos, sin = np.cos(heading), np.sin(heading)
+        x_m = pose.x_m + cos * along.ravel() - sin * aside.ravel()
+        y_m = pose.y_m + sin * along.ravel() + cos * aside.ravel()
+        return self._grid.cells_at(x_m, y_m)
