@@ -29,18 +29,19 @@ class Camera:
             self._gl: Any = mujoco.GLContext(spec.width_px, spec.height_px)
         except (ImportError, RuntimeError, OSError, AttributeError) as error:
             raise missing_gl(str(error)) from error
-        self._context: Any = None
-        self.watch(world)
+        self._enter(world)
 
     def watch(self, world: World) -> None:
-        """Look into ``world`` from now on."""
-        if self._context is not None and world is self._world:
-            return
+        """Look into ``world`` from now on; its camera must have the same size in pixels."""
+        if world is not self._world:
+            self._gl.make_current()
+            self._context.free()
+            self._enter(world)
+
+    def _enter(self, world: World) -> None:
         self._world = world
         self._gl.make_current()
-        if self._context is not None:
-            self._context.free()
-        self._context = mujoco.MjrContext(world.model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
+        self._context: Any = mujoco.MjrContext(world.model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         self._scene: Any = mujoco.MjvScene(world.model, _MOST_GEOMS)
         self._option, self._view = mujoco.MjvOption(), mujoco.MjvCamera()
@@ -55,7 +56,8 @@ class Camera:
         """Which object each pixel of ``render`` shows."""
         ids = self._draw(shadows=False, as_ids=True)
         numbers = ids[..., 0] + 256 * ids[..., 1].astype(np.uint16)
-        return self._index_of_number()[numbers]
+        indices: ObjectMap = self._index_of_number()[numbers]
+        return indices
 
     def close(self) -> None:
         """Free the drawing surface; the camera is of no use afterwards."""

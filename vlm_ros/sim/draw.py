@@ -11,7 +11,7 @@ from vlm_ros.core.motion import Pose
 from vlm_ros.sim.footprint import nearest_distance_m
 from vlm_ros.sim.palette import COLORS, draw_neutral
 from vlm_ros.sim.robot import ROBOT_RADIUS_M
-from vlm_ros.sim.scene import CameraSpec, Lamp, Lighting, Rgb, Scene, SceneObject, Surface, Wall
+from vlm_ros.sim.scene import CameraSpec, Lamp, Lighting, Rgb, Scene, SceneObject, Surface, Wall, footprints_of
 from vlm_ros.sim.shapes import SHAPES
 from vlm_ros.sim.textures import PATTERNS
 
@@ -92,7 +92,7 @@ def _place_object(
     height_m = rng.uniform(*SHAPES[shape].height_m)
     radius_m = height_m * rng.uniform(*SHAPES[shape].slimness) / 2
     reach_m = radius_m * (math.sqrt(2) if shape == "box" else 1.0)
-    footprints = [thing.footprint for thing in (*walls, *objects)]
+    footprints = footprints_of(walls, objects)
     for _ in range(_TRIES):
         x_m, y_m = _draw_point(rng, walls)
         if nearest_distance_m(footprints, x_m, y_m) >= reach_m + PASSAGE_M:
@@ -105,7 +105,7 @@ def _draw_start(
     rng: np.random.Generator, walls: tuple[Wall, ...], objects: tuple[SceneObject, ...], target: str
 ) -> Pose:
     """A free place from which the robot can turn, not yet near the target."""
-    footprints = [thing.footprint for thing in (*walls, *objects)]
+    footprints = footprints_of(walls, objects)
     targets = [thing.footprint for thing in objects if thing.name == target]
     while True:
         x_m, y_m = _draw_point(rng, walls)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -69,6 +70,11 @@ class SceneObject:
         if self.shape == "box":
             return Footprint(self.x_m, self.y_m, self.yaw_rad, self.radius_m, self.radius_m, 0.0)
         return Footprint(self.x_m, self.y_m, 0.0, 0.0, 0.0, self.radius_m)
+
+
+def footprints_of(walls: Iterable[Wall], objects: Iterable[SceneObject]) -> tuple[Footprint, ...]:
+    """What these walls and objects cover of the floor, walls first."""
+    return (*(wall.footprint for wall in walls), *(thing.footprint for thing in objects))
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,7 @@ class Scene:
     @cached_property
     def footprints(self) -> tuple[Footprint, ...]:
         """All that the robot can run into."""
-        return tuple(thing.footprint for thing in (*self.walls, *self.objects))
+        return footprints_of(self.walls, self.objects)
 
     @property
     def target_object(self) -> SceneObject | None:

@@ -91,10 +91,10 @@ class World:
         angles = -math.pi + step_rad * np.arange(SCAN_BEAMS)
         ranges_m = self._cast(self.pose.yaw_rad + angles)
         outside = (ranges_m < SCAN_MIN_M) | (ranges_m > SCAN_MAX_M)
-        ranges_m = np.where(outside, np.inf, ranges_m).astype(np.float32)
-        return Scan(ranges_m, -math.pi, step_rad, SCAN_MIN_M, SCAN_MAX_M, self.time_s)
+        measured_m = np.where(outside, np.inf, ranges_m).astype(np.float32)
+        return Scan(measured_m, -math.pi, step_rad, SCAN_MIN_M, SCAN_MAX_M, self.time_s)
 
-    def _cast(self, angles_rad: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _cast(self, angles_rad: NDArray[Any]) -> NDArray[np.float64]:
         """Distances along horizontal rays in the room's frame, -1 where a ray meets nothing."""
         pose, count = self.pose, len(angles_rad)
         rays = np.stack([np.cos(angles_rad), np.sin(angles_rad), np.zeros(count)], axis=-1).ravel()

@@ -4,15 +4,15 @@ import dataclasses
 
 import numpy as np
 import pytest
-from sim_rooms import room, thing
-from vlm_ros.core.motion import Pose
+from sim_rooms import ORIGIN, room, thing
+
 from vlm_ros.sim.camera import Camera
 from vlm_ros.sim.draw import draw_scene
 from vlm_ros.sim.shapes import SHAPES
 from vlm_ros.sim.world import World
 
 
-def look(scene, pose=Pose(0.0, 0.0, 0.0)):
+def look(scene, pose=ORIGIN):
     world = World(scene)
     world.place(pose)
     with Camera(world) as camera:

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+
 from vlm_ros.core.errors import BadConfig
 from vlm_ros.sim.draw import NAMES, START_DISTANCE_M, draw_scene
 from vlm_ros.sim.footprint import nearest_distance_m

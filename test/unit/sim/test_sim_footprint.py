@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 from vlm_ros.sim.footprint import Footprint, nearest_distance_m
 
 DISC = Footprint(1.0, 0.0, 0.0, 0.0, 0.0, 0.25)

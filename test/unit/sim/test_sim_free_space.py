@@ -4,6 +4,7 @@ import math
 
 import pytest
 from sim_rooms import room, thing
+
 from vlm_ros.core.motion import Pose
 from vlm_ros.sim.free_space import FreeSpace
 from vlm_ros.sim.scene import Wall

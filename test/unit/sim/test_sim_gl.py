@@ -1,6 +1,7 @@
 """How MuJoCo draws."""
 
 import pytest
+
 from vlm_ros.core.errors import MissingLibrary
 from vlm_ros.sim import gl
 

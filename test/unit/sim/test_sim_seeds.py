@@ -1,6 +1,7 @@
 """Which scenes may be looked at for what."""
 
 import pytest
+
 from vlm_ros.core.errors import BadConfig
 from vlm_ros.sim.seeds import DEVELOPMENT, SPLITS, TEST, TRAINING, checked_seed
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from vlm_ros.sim.shapes import OUTLINES, turned_mesh
 
 

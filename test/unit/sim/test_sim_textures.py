@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from vlm_ros.sim.scene import Surface
 from vlm_ros.sim.textures import PATTERNS, texture_from_surface
 

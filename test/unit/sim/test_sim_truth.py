@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from sim_rooms import room, thing
+from sim_rooms import ORIGIN, room, thing
+
 from vlm_ros.core.motion import Pose
 from vlm_ros.core.percept import Bearing, PathAhead, Range
 from vlm_ros.sim.camera import Camera
@@ -12,8 +13,6 @@ from vlm_ros.sim.caption import caption_from_truth
 from vlm_ros.sim.scene import Wall
 from vlm_ros.sim.truth import path_ahead, percept_from_truth, truth_from_view
 from vlm_ros.sim.world import World
-
-ORIGIN = Pose(0.0, 0.0, 0.0)
 
 
 def truth_of(scene):

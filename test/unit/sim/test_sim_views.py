@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+
 from vlm_ros.core.percept import PathAhead, Range
 from vlm_ros.sim.draw import draw_scene
 from vlm_ros.sim.footprint import nearest_distance_m

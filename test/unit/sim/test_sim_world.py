@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from sim_rooms import room, thing
+
 from vlm_ros.core.motion import STANDSTILL, Pose, Velocity
 from vlm_ros.sim.world import World
 
