@@ -19,7 +19,7 @@ from vlm_ros.navigation.track import wrapped
 
 _HALF_M = 8.0
 _CELL_M = 0.2
-_LIKELY_WITHIN_M = 5.0
+_LIKELY_WITHIN_M = 4.0
 _SECTORS = 72
 _WINDOW = 7
 """Sectors of 5 degrees that count as one direction: about the middle third of a picture."""
@@ -46,7 +46,7 @@ class TargetBelief:
         self.eyes = eyes
         self.grid = Grid(pose.x_m, pose.y_m, _HALF_M, _CELL_M)
         distance_m, _ = self.grid.polar_from(pose)
-        prior = 1.0 / (1.0 + (distance_m / _LIKELY_WITHIN_M) ** 4)
+        prior = np.exp(-((distance_m / _LIKELY_WITHIN_M) ** 2))
         self._prior: Floats = prior / prior.sum()
         self.mass: Floats = self._prior.copy()
 

@@ -40,7 +40,11 @@ class Confirmation:
     def vote(self, senses: Senses) -> Verdict:
         """Count the newest percept where it is a new one, taken where the robot now stands."""
         percept = senses.percept
-        if percept is not None and percept is not self._last and self._counts(percept, seen_in(senses.pose, senses.seen_from)):
+        if (
+            percept is not None
+            and percept is not self._last
+            and self._counts(percept, seen_in(senses.pose, senses.seen_from))
+        ):
             self._votes.append(percept)
         self._last = percept
         if len(self._votes) < self._looks:

@@ -9,7 +9,7 @@ import numpy as np
 from vlm_ros.core.motion import Pose
 from vlm_ros.navigation.belief import TargetBelief
 from vlm_ros.navigation.grid import Floats
-from vlm_ros.navigation.ground import Ground
+from vlm_ros.navigation.memory import Memory
 from vlm_ros.navigation.steering import SteeringConfig
 
 _HEADINGS_RAD = np.radians(np.arange(-180.0, 180.0, 10.0))
@@ -29,8 +29,9 @@ class Look:
     promise: float
 
 
-def best_turn(belief: TargetBelief, pose: Pose, config: SteeringConfig, turning: float) -> Look:
+def best_turn(memory: Memory, pose: Pose, now_s: float, config: SteeringConfig, turning: float) -> Look:
     """The best turn on the spot; ``turning`` is the sign of the present turn, which is kept when in doubt."""
+    belief = memory.belief
     distance_m, angle_rad = belief.grid.polar_from(pose)
     seen = belief.mass * belief.eyes.recall(distance_m, np.zeros_like(angle_rad))
     sectors = len(_HEADINGS_RAD)
@@ -39,21 +40,22 @@ def best_turn(belief: TargetBelief, pose: Pose, config: SteeringConfig, turning:
     side = int(belief.eyes.half_fov_rad / (2 * np.pi) * sectors)
     in_view = sum(np.roll(by_sector, shift) for shift in range(-side, side + 1))
     keep_on = np.where(_HEADINGS_RAD * turning > 0.0, _KEEP_ON, 1.0)
-    promise = keep_on * in_view / (np.abs(_HEADINGS_RAD) / config.turn_radps + _LOOK_TAKES_S)
+    new = memory.looks.novelty(pose, _HEADINGS_RAD, now_s)
+    promise = new * keep_on * in_view / (np.abs(_HEADINGS_RAD) / config.turn_radps + _LOOK_TAKES_S)
     best = int(np.argmax(promise))
     return Look(float(_HEADINGS_RAD[best]), 0.0, float(promise[best]))
 
 
-def best_place(belief: TargetBelief, ground: Ground, pose: Pose, config: SteeringConfig) -> Look:
+def best_place(memory: Memory, pose: Pose, config: SteeringConfig) -> Look:
     """The best place to look around from, within a straight drive."""
-    looks = [_best_at(belief, ground, pose, config, distance_m) for distance_m in _DISTANCES_M]
+    looks = [_best_at(memory, pose, config, distance_m) for distance_m in _DISTANCES_M]
     return max(looks, key=lambda look: look.promise)
 
 
-def _best_at(belief: TargetBelief, ground: Ground, pose: Pose, config: SteeringConfig, distance_m: float) -> Look:
+def _best_at(memory: Memory, pose: Pose, config: SteeringConfig, distance_m: float) -> Look:
     headings = pose.yaw_rad + _HEADINGS_RAD
-    seen = _seen_from(belief, pose.x_m + distance_m * np.cos(headings), pose.y_m + distance_m * np.sin(headings))
-    free = 1.0 - ground.blocked(pose, _HEADINGS_RAD, distance_m)
+    seen = _seen_from(memory.belief, pose.x_m + distance_m * np.cos(headings), pose.y_m + distance_m * np.sin(headings))
+    free = 1.0 - memory.ground.blocked(pose, _HEADINGS_RAD, distance_m)
     takes_s = (
         np.abs(_HEADINGS_RAD) / config.turn_radps
         + _WAY_COSTS * distance_m / config.cruise_mps

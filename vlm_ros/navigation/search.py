@@ -8,6 +8,7 @@ import numpy as np
 
 from vlm_ros.core.config import setting
 from vlm_ros.core.motion import STANDSTILL, Pose
+from vlm_ros.core.percept import Range
 from vlm_ros.navigation.confirmation import Confirmation, Verdict
 from vlm_ros.navigation.eyes import EyesConfig
 from vlm_ros.navigation.lookout import best_place, best_turn
@@ -26,6 +27,7 @@ _GIVE_UP_WAY = 0.8
 _LET_GO = 0.5
 """Share of ``sure_enough`` below which a target that was being approached counts as lost."""
 _DOUBTED = 0.2
+_ANOTHER_SPOT_M = 0.12
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class SearchPolicy:
         self._view: Place | None = None
         self._heading_rad = senses.pose.yaw_rad
         self._confirmation: Confirmation | None = None
+        self._doubted_at: Place | None = None
 
     def _timed_out(self, senses: Senses) -> Wish | None:
         if self._began_s is None or senses.now_s - self._began_s <= self._timeout_s:
@@ -85,7 +88,7 @@ class SearchPolicy:
         if self._target is not None:
             return self._approach(senses, self._target)
         if learnt:
-            self._choose_view(senses.pose)
+            self._choose_view(senses)
         return self._look(senses) if self._view is None else self._move_on(senses, self._view)
 
     def _locate(self, pose: Pose) -> None:
@@ -99,13 +102,21 @@ class SearchPolicy:
     def _approach(self, senses: Senses, target: Place) -> Wish:
         self._view = None
         near_m = self._config.near_m
-        if self._memory.belief.probability_within(senses.pose, near_m) >= _ARRIVED:
+        if self._seems_near(senses):
+            self._doubted_at = Place.seen_at(senses.pose, 0.0, 0.0)
             self._confirmation = Confirmation(self._config.confirm_looks, self._config.confirm_share)
             return Wish(STANDSTILL, "confirming", "standing still to look again")
         stand_off_m = self._config.camera_forward_m + _STAND_OFF * near_m
         distance_m = max(_CREEP_M, target.distance_from(senses.pose) - stand_off_m)
         velocity = self._steering.drive(senses, self._memory.ground, target.angle_from(senses.pose), distance_m)
         return Wish(velocity, "approaching", "the target was seen")
+
+    def _seems_near(self, senses: Senses) -> bool:
+        """Whether it is time to stop and look again: not twice at the same spot on the word of a single picture."""
+        if self._memory.belief.probability_within(senses.pose, self._config.near_m) >= _ARRIVED:
+            return True
+        says_near = senses.percept is not None and senses.percept.range is Range.NEAR
+        return says_near and (self._doubted_at is None or self._doubted_at.distance_from(senses.pose) > _ANOTHER_SPOT_M)
 
     def _confirm(self, senses: Senses, confirmation: Confirmation) -> Wish:
         verdict = confirmation.vote(senses)
@@ -119,15 +130,15 @@ class SearchPolicy:
         aim_rad = self._target.angle_from(senses.pose) if self._target is not None else 0.0
         return Wish(self._steering.turn(senses, aim_rad + confirmation.nod_rad), "confirming", "looking again")
 
-    def _choose_view(self, pose: Pose) -> None:
+    def _choose_view(self, senses: Senses) -> None:
         """Keep the place the robot is on its way to, unless it is reached or cannot be; else choose turn or place."""
-        belief, ground = self._memory.belief, self._memory.ground
+        pose, ground = senses.pose, self._memory.ground
         if self._view is not None:
             angle, distance_m = np.array([self._view.angle_from(pose)]), self._view.distance_from(pose)
             if distance_m > _ARRIVED_M and ground.blocked(pose, angle, min(distance_m, 1.0))[0] < _GIVE_UP_WAY:
                 return
-        turn = best_turn(belief, pose, self._config, wrapped(self._heading_rad - pose.yaw_rad))
-        place = best_place(belief, ground, pose, self._config)
+        turn = best_turn(self._memory, pose, senses.now_s, self._config, wrapped(self._heading_rad - pose.yaw_rad))
+        place = best_place(self._memory, pose, self._config)
         self._heading_rad = pose.yaw_rad + turn.angle_rad
         go = place.promise > turn.promise
         self._view = Place.seen_at(pose, place.angle_rad, place.distance_m) if go else None

@@ -1,0 +1,36 @@
+"""Which views the camera has had, and how much another one would tell that they did not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from vlm_ros.core.motion import Pose
+from vlm_ros.navigation.grid import Floats, wrapped_all
+
+_NEW_TURN_RAD = math.radians(20.0)
+_NEW_WAY_M = 0.4
+_NEW_TIME_S = 4.0
+_MOST_BY_TIME = 0.35
+_KEPT = 400
+
+
+class Looks:
+    """Two pictures err independently when taken from far enough apart; else they repeat each other's errors."""
+
+    def __init__(self) -> None:
+        self._looks: Floats = np.empty((0, 4))
+
+    def add(self, pose: Pose, stamp_s: float) -> None:
+        """Note a picture."""
+        look = [[pose.x_m, pose.y_m, pose.yaw_rad, stamp_s]]
+        self._looks = np.concatenate([self._looks[-_KEPT + 1 :], look])
+
+    def novelty(self, pose: Pose, turns_rad: Floats, stamp_s: float) -> Floats:
+        """0 (seen it all) to 1 (new) for pictures from ``pose`` turned by each of ``turns_rad``."""
+        x_m, y_m, yaw_rad, then_s = self._looks.T[:, :, np.newaxis]
+        turned = np.abs(wrapped_all(pose.yaw_rad + turns_rad - yaw_rad)) / _NEW_TURN_RAD
+        moved = np.hypot(pose.x_m - x_m, pose.y_m - y_m) / _NEW_WAY_M
+        waited = np.minimum(np.abs(stamp_s - then_s) / _NEW_TIME_S, _MOST_BY_TIME)
+        return np.asarray(np.minimum(1.0, turned + moved + waited).min(axis=0, initial=1.0))
