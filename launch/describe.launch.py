@@ -1,0 +1,16 @@
+"""Build the model's engines, then say what the camera sees. Nothing moves."""
+
+from launch import Action, LaunchContext, LaunchDescription
+
+from vlm_ros.launching import describe_launch, in_order, managed_node, plain_node, simulation
+
+
+def bring_up(context: LaunchContext) -> list[Action]:
+    """The model alone."""
+    build = plain_node(context, "build_node", exit_when_done=True)
+    return [*simulation(context), *in_order(build, managed_node(context, "inference_node"))]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """See ``ros2 launch vlm_ros describe.launch.py --show-args``."""
+    return describe_launch(bring_up, "model", "camera", "compressed", "sim", "seed", "params_file")

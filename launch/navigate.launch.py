@@ -1,0 +1,20 @@
+"""Build the model's engines, then look, find and drive: on a robot, or with ``sim:=true`` in a simulated room."""
+
+from launch import Action, LaunchContext, LaunchDescription
+
+from vlm_ros.launching import describe_launch, in_order, managed_node, plain_node, simulation
+
+
+def bring_up(context: LaunchContext) -> list[Action]:
+    """The model first, the robot's wheels last."""
+    build = plain_node(context, "build_node", exit_when_done=True)
+    inference = managed_node(context, "inference_node")
+    navigator = managed_node(context, "navigator_node")
+    return [*simulation(context), *in_order(build, inference, navigator)]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """See ``ros2 launch vlm_ros navigate.launch.py --show-args``."""
+    return describe_launch(
+        bring_up, "model", "camera", "compressed", "target", "mode", "stamped", "sim", "seed", "params_file"
+    )
