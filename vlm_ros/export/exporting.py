@@ -13,7 +13,7 @@ from vlm_ros.core.errors import BadBundle, require
 from vlm_ros.export.bundle_files import read_json, write_bundle_files
 
 if TYPE_CHECKING:
-    from vlm_ros.export.validation import Agreement
+    from vlm_ros.export.agreement import Agreement
 
 FAMILIES = {"llava": "vlm_ros.export.llava"}
 """``model_type`` of ``config.json`` to the module that knows the family."""
@@ -40,12 +40,12 @@ def export_bundle(
     from it, ``MissingLibrary`` without torch.
     """
     family = _family_of(checkpoint)
-    for library in ("torch", "transformers", "onnxscript"):
-        require(library, "pip install 'vlm_ros[export]'")
-    from vlm_ros.export.graphs import export_graphs
-
     with _replacing(out) as folder:
         write_bundle_files(checkpoint, folder)
+        for library in ("torch", "transformers", "onnxscript"):
+            require(library, "pip install 'vlm_ros[export]'")
+        from vlm_ros.export.graphs import export_graphs
+
         return export_graphs(family, checkpoint, folder / "onnx", opset, on_step)
 
 

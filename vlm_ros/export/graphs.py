@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from vlm_ros.export.agreement import Agreement
 from vlm_ros.export.greedy import check_tokens
 from vlm_ros.export.onnx_export import write_onnx
-from vlm_ros.export.validation import Agreement, check_part
+from vlm_ros.export.validation import check_part
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
 from vlm_ros.runtime.runner import Runner
 

@@ -7,14 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from transformers import GenerationConfig, LlavaForConditionalGeneration
 
 from vlm_ros.core.errors import ExportFailed
+from vlm_ros.export.agreement import Array
 from vlm_ros.runtime.kv_cache import KvLayout
 from vlm_ros.runtime.runner import Runner
-
-Array = NDArray[Any]
 
 CHECKED_TOKENS = 32
 PROMPT_TOKENS = 8
@@ -46,11 +44,14 @@ def random_prompt(model: LlavaForConditionalGeneration, image_tokens: int) -> to
     return torch.cat([text[:, :2], picture, text[:, 2:]], dim=1)
 
 
-def checkpoint_tokens(model: Any, prompt: torch.Tensor, pixels: torch.Tensor) -> list[int]:
+def checkpoint_tokens(model: LlavaForConditionalGeneration, prompt: torch.Tensor, pixels: torch.Tensor) -> list[int]:
     """What the checkpoint's own loop decodes. No token ends it: a short answer could agree by ending early."""
+    own_config = model.generation_config
     model.generation_config = GenerationConfig(max_new_tokens=CHECKED_TOKENS, do_sample=False)
-    with torch.inference_mode():
+    try:
         tokens = model.generate(input_ids=prompt, attention_mask=torch.ones_like(prompt), pixel_values=pixels)
+    finally:
+        model.generation_config = own_config
     new: list[int] = tokens[0, prompt.shape[1] :].tolist()
     return new
 

@@ -1,0 +1,132 @@
+"""The command line as a user meets it: real processes on the tiny bundle."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+BUNDLE = Path(__file__).parents[2] / "bundles" / "tiny_llava"
+COMMAND = [sys.executable, "-m", "vlm_ros.cli"]
+HEAVY = ("numpy", "onnxruntime", "PIL", "rich", "tokenizers", "torch", "mujoco", "rclpy")
+
+
+def vlm_ros(*arguments):
+    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory):
+    path = tmp_path_factory.mktemp("pictures") / "picture.png"
+    Image.linear_gradient("L").convert("RGB").save(path)
+    return path
+
+
+def test_help_names_every_command_and_imports_nothing_heavy():
+    code = f"""
+import sys
+from vlm_ros.cli import main
+try:
+    main(["--help"])
+finally:
+    print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert result.stderr.strip() == "[]"
+    assert all(name in result.stdout for name in ("demo", "evaluate", "describe", "ask", "build", "export", "train"))
+
+
+def test_describe_prints_text_and_says_why_it_was_cut(picture):
+    result = vlm_ros("describe", picture, "--model", BUNDLE)
+    assert result.returncode == 0
+    assert result.stdout.strip()
+    assert "length" in result.stderr
+
+
+def test_describe_prints_one_line_when_json_is_asked_for(picture):
+    result = vlm_ros("describe", picture, "--model", BUNDLE, "--json")
+    answer = json.loads(result.stdout)
+    assert result.stdout.count("\n") == 1
+    assert answer["model"] == "tiny_llava"
+    assert answer["tokens"] == 128
+    assert answer["finish"] == "length"
+    assert 0 < answer["first_token_s"] < answer["total_s"]
+    assert answer["tokens_per_s"] > 0
+
+
+def test_same_picture_gets_the_same_answer(picture):
+    texts = {json.loads(vlm_ros("describe", picture, "--model", BUNDLE, "--json").stdout)["text"] for _ in range(2)}
+    assert len(texts) == 1
+
+
+def test_answer_is_one_of_the_choices(picture):
+    result = vlm_ros("ask", picture, "Is the path clear?", "--choices", "clear, blocked", "--model", BUNDLE, "--json")
+    answer = json.loads(result.stdout)
+    assert answer["text"] in ("clear", "blocked")
+    assert answer["finish"] == "stop"
+    assert 0 < answer["confidence"] <= 1
+
+
+def test_answer_matches_the_regex(picture):
+    result = vlm_ros("ask", picture, "How many?", "--regex", "[0-9]{2}", "--model", BUNDLE)
+    assert result.stdout.strip().isdigit()
+    assert len(result.stdout.strip()) == 2
+
+
+def test_answer_fits_the_schema(picture, tmp_path):
+    schema = {"type": "object", "properties": {"seen": {"type": "boolean"}}, "required": ["seen"]}
+    (tmp_path / "schema.json").write_text(json.dumps(schema | {"additionalProperties": False}))
+    result = vlm_ros("ask", picture, "Ball?", "--schema", tmp_path / "schema.json", "--model", BUNDLE)
+    assert isinstance(json.loads(result.stdout)["seen"], bool)
+
+
+def test_answer_is_cut_when_the_deadline_has_passed(picture):
+    result = vlm_ros("ask", picture, "What is this?", "--deadline", "0", "--model", BUNDLE, "--json")
+    assert json.loads(result.stdout)["finish"] == "deadline"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["describe", "nowhere.png", "--model", BUNDLE], "nowhere.png"),
+        (["describe", __file__, "--model", BUNDLE], "test_cli.py"),
+        (["describe", "nowhere.png", "--model", "no-such-model"], "no-such-model"),
+        (["ask", "nowhere.png", "?", "--schema", "no-such-schema", "--model", BUNDLE], "no-such-schema"),
+        (["export", "no-such-checkpoint", "--out", "out"], "no-such-checkpoint"),
+    ],
+)
+def test_user_error_is_one_line_that_names_the_value(arguments, named):
+    result = vlm_ros(*arguments)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert named in result.stderr
+
+
+def test_two_forms_are_refused(picture):
+    result = vlm_ros("ask", picture, "?", "--choices", "a,b", "--regex", "a", "--model", BUNDLE)
+    assert result.returncode == 2
+    assert "not allowed with" in result.stderr
+
+
+def test_status_is_130_and_nothing_is_said_when_interrupted(tmp_path):
+    schema = tmp_path / "schema"
+    os.mkfifo(schema)
+    process = subprocess.Popen([*COMMAND, "ask", "x.png", "?", "--schema", schema], stderr=subprocess.PIPE, text=True)
+    for _ in range(200):
+        time.sleep(0.05)
+        try:  # opens as soon as the command reads, and keeps it waiting
+            pipe = os.open(schema, os.O_WRONLY | os.O_NONBLOCK)
+            break
+        except OSError:
+            continue
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=20)
+    os.close(pipe)
+    assert process.returncode == 130
+    assert stderr == ""

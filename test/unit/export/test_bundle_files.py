@@ -1,0 +1,64 @@
+"""The text files that an export takes from a checkpoint."""
+
+import json
+
+import pytest
+
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.errors import BadBundle
+from vlm_ros.export.bundle_files import write_bundle_files
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    folder = tmp_path / "my-llava"
+    folder.mkdir()
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        (folder / name).write_text(json.dumps({"from": name}))
+    (folder / "processor_config.json").write_text(
+        json.dumps({"image_processor": {"do_resize": True}, "patch_size": 14})
+    )
+    (folder / "model.safetensors").write_bytes(b"weights")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    return folder
+
+
+def test_text_files_are_copied_and_weights_are_not(checkpoint, folder):
+    write_bundle_files(checkpoint, folder)
+    assert json.loads((folder / "tokenizer.json").read_text()) == {"from": "tokenizer.json"}
+    assert not (folder / "model.safetensors").exists()
+
+
+def test_image_processor_is_taken_out_when_it_is_inside_the_processor(checkpoint, folder):
+    write_bundle_files(checkpoint, folder)
+    assert json.loads((folder / "preprocessor_config.json").read_text()) == {"do_resize": True}
+
+
+def test_preprocessor_config_wins_when_the_checkpoint_has_one(checkpoint, folder):
+    (checkpoint / "preprocessor_config.json").write_text('{"do_resize": false}')
+    write_bundle_files(checkpoint, folder)
+    assert json.loads((folder / "preprocessor_config.json").read_text()) == {"do_resize": False}
+
+
+def test_card_names_the_checkpoint_and_no_path_when_the_checkpoint_has_no_card(checkpoint, folder):
+    write_bundle_files(checkpoint, folder)
+    assert Bundle(folder).card.source == "my-llava"
+
+
+def test_card_is_kept_when_the_checkpoint_has_one(checkpoint, folder):
+    (checkpoint / "model_card.json").write_text('{"near_m": 0.6, "licence": "Apache-2.0"}')
+    write_bundle_files(checkpoint, folder)
+    assert Bundle(folder).card.near_m == 0.6
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "tokenizer_config.json", "processor_config.json"])
+def test_missing_file_is_named(checkpoint, folder, name):
+    (checkpoint / name).unlink()
+    with pytest.raises(BadBundle, match=name):
+        write_bundle_files(checkpoint, folder)
