@@ -16,6 +16,8 @@ from vlm_ros.sim.shapes import OUTLINES, turned_mesh
 from vlm_ros.sim.textures import texture_from_surface
 
 WALL_HEIGHT_M = 2.6
+LARGEST_PICTURE_PX = 640
+"""Pictures up to this many pixels a side can be drawn, or up to the robot camera's size if that is larger."""
 SOLID_GROUPS = (0, 3)
 TIMESTEP_S = 0.002
 _SKIRTING_HEIGHT_M = 0.09
@@ -23,6 +25,7 @@ _LOOKS_GROUP, _FOOTPRINT_GROUP = 2, 3
 _NEAREST_DRAWN_M = 0.01
 _EXTENT_M = 6.0
 _SHADOW_CLIP = 1.6
+_OVERVIEW_FOV_DEG = 25
 _SOLID_FRICTION = (0.1, 0.005, 0.0001)
 
 
@@ -59,8 +62,9 @@ def _set_options(spec: Any, scene: Scene) -> None:
     spec.visual.map.znear, spec.visual.map.zfar = _NEAREST_DRAWN_M / _EXTENT_M, 4.0
     spec.visual.map.shadowclip = _SHADOW_CLIP
     spec.visual.quality.shadowsize, spec.visual.quality.offsamples = 2048, 4
-    spec.visual.global_.offwidth = scene.camera.width_px
-    spec.visual.global_.offheight = scene.camera.height_px
+    spec.visual.global_.fovy = _OVERVIEW_FOV_DEG
+    spec.visual.global_.offwidth = max(LARGEST_PICTURE_PX, scene.camera.width_px)
+    spec.visual.global_.offheight = max(LARGEST_PICTURE_PX, scene.camera.height_px)
 
 
 def _add_material(spec: Any, name: str, surface: Surface) -> None:
