@@ -42,23 +42,16 @@ def decode(
         token, probability = _likeliest(branch.feed(pending), constraint.allowed() if constraint else None)
         probabilities.append(probability)
         if token in end_ids:
-            finish = Finish.STOP
-            break
-        pending = [token, *constraint.accept(token)] if constraint else [token]
-        whole = len(pending) <= limit - count
-        pending = pending[: limit - count]
+            return Finish.STOP, math.prod(probabilities)
+        decided = [token, *constraint.accept(token)] if constraint else [token]
+        pending = decided[: limit - count]
         count += len(pending)
         on_tokens(pending)
-        finish = _end_of(constraint, whole, count < limit and len(pending) <= branch.room)
-        if finish is not None:
-            break
+        if constraint and constraint.finished and pending == decided:
+            return Finish.STOP, math.prod(probabilities)
+        if count == limit or len(pending) > branch.room:
+            return Finish.LENGTH, math.prod(probabilities)
     return finish, math.prod(probabilities) if probabilities else 0.0
-
-
-def _end_of(constraint: Constraint | None, whole: bool, room: bool) -> Finish | None:
-    if whole and constraint is not None and constraint.finished:
-        return Finish.STOP
-    return None if room else Finish.LENGTH
 
 
 def _likeliest(logits: Logits, allowed: NDArray[np.intp] | None) -> tuple[int, float]:
