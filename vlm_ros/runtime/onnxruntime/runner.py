@@ -38,6 +38,18 @@ class _Loaded:
     outputs: dict[str, TensorSpec]
 
 
+def session_options(threads: int) -> Any:
+    """ONNX Runtime's ``SessionOptions``, the same for running a graph and for optimising it ahead."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = _ERRORS_ONLY
+    # Threads that spin between two tokens take the processor from the camera and the navigator.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Weight-only quantised MatMuls then multiply in int8, several times faster than in fp32.
+    options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "4")
+    return options
+
+
 class OnnxRuntimeRunner:
     """Runs the ONNX file at ``path``.
 
@@ -96,15 +108,8 @@ class OnnxRuntimeRunner:
             raise BuildFailed(
                 f"this ONNX Runtime has no {', '.join(absent)}: use one of {ort.get_available_providers()}"
             )
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.log_severity_level = _ERRORS_ONLY
-        # Threads that spin between two tokens take the processor from the camera and the navigator.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Weight-only quantised MatMuls then multiply in int8, several times faster than in fp32.
-        options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "4")
         try:
-            return ort.InferenceSession(str(self._path), options, providers=self._providers)
+            return ort.InferenceSession(str(self._path), session_options(self._threads), providers=self._providers)
         except Exception as error:  # as in run
             raise BuildFailed(f"ONNX Runtime cannot load '{self._path}' ({error}): export or build it again") from error
 

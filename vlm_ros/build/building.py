@@ -1,0 +1,124 @@
+"""All engines of a bundle: found, or built one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from vlm_ros.build.builder import EngineBuilder
+from vlm_ros.build.external_data import total_bytes
+from vlm_ros.build.key import EngineKey, key_from_onnx
+from vlm_ros.build.lock import never
+from vlm_ros.build.progress import Meter, OnProgress, Progress, Stage, silent
+from vlm_ros.build.store import EngineStore
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.clock import Clock, monotonic_s
+from vlm_ros.core.errors import BadBundle, Cancelled, MissingEngine
+
+
+def find_engines(
+    bundle: Bundle,
+    store: EngineStore,
+    precision: str = "fp32",
+    *,
+    builder: EngineBuilder | None = None,
+    parts: Sequence[str] = (),
+) -> dict[str, Path]:
+    """The engine of every part (``parts`` empty: all of the bundle), checked and ready to load.
+
+    Raises ``MissingEngine`` naming the first part that has none and the command that builds it.
+    """
+    builder = builder or _default_builder()
+    engines = {}
+    for part in _chosen(bundle, parts):
+        engine = store.find(key_from_onnx(part, bundle.onnx(part, precision), precision, builder))
+        if engine is None:
+            option = "" if precision == "fp32" else f" --precision {precision}"
+            raise MissingEngine(
+                f"'{part}' of '{bundle.name}' is not built for this device ({builder.runtime} on {builder.device}): "
+                f"run  vlm_ros build {bundle.folder}{option}"
+            )
+        engines[part] = engine
+    return engines
+
+
+def build_bundle(
+    bundle: Bundle,
+    store: EngineStore,
+    *,
+    precision: str = "fp32",
+    builder: EngineBuilder | None = None,
+    parts: Sequence[str] = (),
+    on_progress: OnProgress = silent,
+    cancelled: Callable[[], bool] = never,
+    clock: Clock = monotonic_s,
+) -> dict[str, Path]:
+    """The engine of every part (``parts`` empty: all of the bundle); builds those that the store lacks.
+
+    ``cancelled`` is asked between parts and while another process writes the store: then ``Cancelled``
+    is raised, and what was finished stays. ``BuildFailed`` where a part cannot be built or stored.
+    """
+    work = _Work(bundle, precision, store, builder or _default_builder(), on_progress, cancelled)
+    jobs = [work.check(part) for part in _chosen(bundle, parts)]
+    missing = [job for job in jobs if job.engine is None]
+    meter = Meter(sum(total_bytes(job.onnx) for job in missing), clock)
+    built = {job.key: work.build(job, meter) for job in missing}
+    on_progress(Progress("", Stage.READY, 1.0, 0.0, not missing, f"'{bundle.name}' is ready"))
+    return {job.key.part: job.engine or built[job.key] for job in jobs}
+
+
+@dataclass(frozen=True)
+class _Job:
+    key: EngineKey
+    onnx: Path
+    engine: Path | None
+
+
+@dataclass(frozen=True)
+class _Work:
+    bundle: Bundle
+    precision: str
+    store: EngineStore
+    builder: EngineBuilder
+    on_progress: OnProgress
+    cancelled: Callable[[], bool]
+
+    def check(self, part: str) -> _Job:
+        """What is to be done for ``part``; its engine if there is one already."""
+        self._stop_if_cancelled(part)
+        self.on_progress(Progress(part, Stage.CHECKING, 0.0, None, False, f"looking for '{part}'"))
+        onnx = self.bundle.onnx(part, self.precision)
+        key = key_from_onnx(part, onnx, self.precision, self.builder)
+        engine = self.store.find(key)
+        if engine is not None:
+            self.on_progress(Progress(part, Stage.READY, 0.0, None, True, f"'{part}' was built before"))
+        return _Job(key, onnx, engine)
+
+    def build(self, job: _Job, meter: Meter) -> Path:
+        """The engine of ``job``, built now."""
+        part, size_bytes = job.key.part, total_bytes(job.onnx)
+        self._stop_if_cancelled(part)
+        message = f"building '{part}' from {size_bytes / 1e6:.1f} MB for {job.key.runtime}"
+        self.on_progress(Progress(part, Stage.BUILDING, meter.fraction, meter.eta_s, False, message))
+        engine = self.store.add(job.key, partial(self.builder.build, job.onnx), self.cancelled)
+        meter.add(size_bytes)
+        self.on_progress(Progress(part, Stage.READY, meter.fraction, meter.eta_s, False, f"'{part}' is built"))
+        return engine
+
+    def _stop_if_cancelled(self, part: str) -> None:
+        if self.cancelled():
+            raise Cancelled(f"building '{self.bundle.name}' stopped before '{part}'; what was finished stays")
+
+
+def _default_builder() -> EngineBuilder:
+    from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder  # brings ONNX Runtime with it
+
+    return OnnxRuntimeBuilder()
+
+
+def _chosen(bundle: Bundle, parts: Sequence[str]) -> Sequence[str]:
+    if not (parts or bundle.parts):
+        raise BadBundle(f"'{bundle.folder}' has no onnx/*.onnx: export the model into it, or copy it again")
+    return parts or bundle.parts

@@ -1,0 +1,107 @@
+"""Which files an ONNX graph keeps its weights in, read from the graph itself.
+
+ONNX is a protocol buffer; a walk over its fields finds the references without the ``onnx`` package,
+which a robot need not have. Field numbers are those of onnx.proto, which never change.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from vlm_ros.core.errors import BadBundle
+
+_PARTS: dict[str, dict[int, str]] = {
+    "model": {7: "graph", 25: "function"},
+    "function": {7: "node"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse tensor"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse tensor", 23: "sparse tensor"},
+    "sparse tensor": {1: "tensor", 2: "tensor"},
+    "tensor": {13: "entry"},
+}
+"""Which fields of a message hold messages that lead to external data, and what those are."""
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+def external_files(onnx: Path) -> tuple[Path, ...]:
+    """The files that hold weights of ``onnx``, sorted, all of them in its folder or below.
+
+    Raises ``BadBundle`` where ``onnx`` is no ONNX file, and where a reference is missing or leads out.
+    """
+    try:
+        locations = _locations(onnx)
+    except (OSError, ValueError, IndexError) as error:
+        raise BadBundle(f"'{onnx}' is not a whole ONNX file ({error}): export or copy it again") from error
+    return tuple(_inside(onnx, location) for location in sorted(locations))
+
+
+def total_bytes(onnx: Path) -> int:
+    """The size of ``onnx`` with its external data."""
+    return sum(path.stat().st_size for path in (onnx, *external_files(onnx)))
+
+
+def _inside(onnx: Path, location: str) -> Path:
+    relative = PurePosixPath(location)
+    if not location or relative.is_absolute() or ".." in relative.parts:
+        raise BadBundle(f"'{onnx}' keeps weights at '{location}', outside its own folder: refused; export it again")
+    path = onnx.parent / relative
+    if not path.is_file():
+        raise BadBundle(f"'{onnx}' keeps weights in '{location}', which is missing beside it: copy that file too")
+    return path
+
+
+def _locations(onnx: Path) -> set[str]:
+    with onnx.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        found: set[str] = set()
+        waiting = [("model", 0, len(content))]
+        while waiting:
+            kind, start, end = waiting.pop()
+            for number, inner_start, inner_end in _fields(content, start, end):
+                inner = _PARTS[kind].get(number)
+                if inner == "entry":
+                    found.update(_location(content, inner_start, inner_end))
+                elif inner is not None:
+                    waiting.append((inner, inner_start, inner_end))
+        return found
+
+
+def _location(content: mmap.mmap, start: int, end: int) -> Iterator[str]:
+    """The value of an external data entry, if its key is ``location``."""
+    entry = {number: content[inner:stop] for number, inner, stop in _fields(content, start, end)}
+    if entry.get(1) == b"location":
+        yield entry.get(2, b"").decode()
+
+
+def _fields(content: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Number, start and end of every field between ``start`` and ``end`` that holds bytes."""
+    while start < end:
+        tag, start = _varint(content, start)
+        wire_type = tag & 7
+        if wire_type == _VARINT:
+            _, start = _varint(content, start)
+        elif wire_type == _BYTES:
+            length, start = _varint(content, start)
+            yield tag >> 3, start, start + length
+            start += length
+        elif wire_type in (_FIXED64, _FIXED32):
+            start += 8 if wire_type == _FIXED64 else 4
+        else:
+            raise ValueError(f"wire type {wire_type} at byte {start}")
+    if start != end:
+        raise ValueError(f"a field ends at byte {start}, its message at byte {end}")
+
+
+def _varint(content: mmap.mmap, start: int) -> tuple[int, int]:
+    """The number that begins at ``start``, seven bits a byte, and where it ends."""
+    value = shift = 0
+    while shift < 64:
+        byte = content[start]
+        start += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, start
+        shift += 7
+    raise ValueError(f"an endless number at byte {start}")

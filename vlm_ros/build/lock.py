@@ -1,0 +1,41 @@
+"""One process at a time, also after one was killed."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from vlm_ros.core.errors import Cancelled
+
+_POLL_S = 0.05
+
+
+def never() -> bool:
+    """The answer to ``cancelled`` of those who do not cancel."""
+    return False
+
+
+@contextmanager
+def locked(path: Path, cancelled: Callable[[], bool]) -> Iterator[None]:
+    """Hold the lock file ``path``; wait for whoever holds it, and raise ``Cancelled`` when told to give up.
+
+    The kernel frees the lock with the process that held it, whatever ended that process.
+    """
+    with path.open("a") as file:
+        while not _taken(file):
+            if cancelled():
+                raise Cancelled(f"gave up waiting for another process that holds '{path}'")
+            time.sleep(_POLL_S)
+        yield
+
+
+def _taken(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

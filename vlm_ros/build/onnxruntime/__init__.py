@@ -1,0 +1,1 @@
+"""Building for ONNX Runtime."""

@@ -1,0 +1,54 @@
+"""Engines for ONNX Runtime: the graph as its optimiser leaves it, so that loading need not optimise again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vlm_ros.build.device import cpu_name
+from vlm_ros.build.external_data import total_bytes
+from vlm_ros.core.errors import BuildFailed
+from vlm_ros.runtime.onnxruntime.runner import ort, session_options
+
+_ONE_FILE_BYTES = 1 << 30
+"""A protocol buffer ends at 2 GiB: graphs with more weights than half of that get a file for them."""
+
+
+class OnnxRuntimeBuilder:
+    """Optimises for the processor of this device, up to data layouts that only such a processor has.
+
+    ``threads`` bounds the threads that fold constants (0: ONNX Runtime's choice).
+    """
+
+    def __init__(self, *, threads: int = 0) -> None:
+        self._threads = threads
+
+    @property
+    def runtime(self) -> str:
+        """ONNX Runtime and its version: another version may neither read nor choose the same."""
+        return f"onnxruntime {ort.__version__}"
+
+    @property
+    def device(self) -> str:
+        """The processor."""
+        return cpu_name()
+
+    @property
+    def shapes(self) -> str:
+        """Every shape the graph allows."""
+        return "dynamic"
+
+    def build(self, onnx: Path, engine: Path) -> None:
+        """Write the optimised ``onnx`` to ``engine``; ``BuildFailed`` with ONNX Runtime's reason."""
+        options = session_options(self._threads)
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.optimized_model_filepath = str(engine)
+        if total_bytes(onnx) > _ONE_FILE_BYTES:
+            name = "session.optimized_model_external_initializers_file_name"
+            options.add_session_config_entry(name, f"{engine.name}.data")
+        try:
+            ort.InferenceSession(str(onnx), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's exceptions have no base of their own
+            raise BuildFailed(
+                f"ONNX Runtime cannot optimise '{onnx}' ({error}): export the model again, "
+                f"or make room in memory and on the disk of '{engine.parent}'"
+            ) from error

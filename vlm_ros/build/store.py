@@ -1,0 +1,160 @@
+"""Where engines are kept: every one whole and checked, or not there at all.
+
+    <store>/<part>-<checksum of the key>/engine, manifest.json     finished engines
+    <store>/building/                                             work that is not finished
+    <store>/quarantine/                                           engines that were found bad
+
+An engine is built under ``building``, written through to the disk, and renamed into its place in one
+step. One lock lets one process write at a time, so that two builders never share the memory of a small
+board, and whatever lies in ``building`` while nobody holds it was left by one that died.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vlm_ros.build.key import EngineKey
+from vlm_ros.build.lock import locked, never
+from vlm_ros.build.manifest import ENGINE, Manifest, fault_of
+from vlm_ros.core.errors import BuildFailed
+
+_log = logging.getLogger(__name__)
+_BUILDING = "building"
+_QUARANTINE = "quarantine"
+
+
+def default_folder() -> Path:
+    """``$XDG_CACHE_HOME/vlm_ros/engines``, or the same under ``~/.cache``."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (cache if cache.is_absolute() else Path.home() / ".cache") / "vlm_ros" / "engines"
+
+
+class EngineStore:
+    """Engines by key in ``folder`` (``None``: the user's cache), which is made when the first is added."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or default_folder()
+
+    def find(self, key: EngineKey) -> Path | None:
+        """The engine of ``key``, every byte of it checked; ``None`` where there is none that may be loaded.
+
+        Only reads, so that a store can come with a read-only image. A bad engine is logged with the reason.
+        """
+        entry = self.folder / key.name
+        if not _there(entry):
+            return None
+        fault = fault_of(entry, key)
+        if fault:
+            _log.warning("the engine '%s' must not be loaded: %s; it will be built again", entry, fault)
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(entry)
+        return entry / ENGINE
+
+    def add(self, key: EngineKey, build: Callable[[Path], None], cancelled: Callable[[], bool] = never) -> Path:
+        """The engine of ``key``; where the store has none, ``build`` writes it to the path it is given.
+
+        Waits while another process writes, and builds nothing if that one built it. A bad engine in its
+        place goes to quarantine first. ``BuildFailed`` where the store cannot be written.
+        """
+        with self._writing(cancelled):
+            found = self.find(key)
+            if found is None:
+                self._set_aside(key)
+                found = self._built(key, build)
+            return found
+
+    def entries(self) -> list[tuple[Path, Manifest]]:
+        """The folder and manifest of every finished engine; the bytes are not checked."""
+        found = []
+        for folder in self._finished():
+            with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+                found.append((folder, Manifest.read(folder)))
+        return found
+
+    def verify(self) -> dict[Path, str]:
+        """The folder of every bad engine, and what is wrong with it; empty where all are good."""
+        faults = {folder: fault_of(folder) for folder in self._finished()}
+        return {folder: fault for folder, fault in faults.items() if fault}
+
+    def prune(self, unused_s: float, cancelled: Callable[[], bool] = never) -> list[Path]:
+        """Remove engines that nobody found for ``unused_s`` seconds, and everything in quarantine; what went."""
+        with self._writing(cancelled):
+            oldest_s = time.time() - unused_s
+            gone = [entry for entry in self._finished() if entry.stat().st_mtime <= oldest_s]
+            gone += sorted((self.folder / _QUARANTINE).glob("*"))
+            for path in gone:
+                shutil.rmtree(path)
+            return gone
+
+    def _finished(self) -> list[Path]:
+        aside = (_BUILDING, _QUARANTINE)
+        return sorted(path for path in self.folder.glob("*") if path.is_dir() and path.name not in aside)
+
+    @contextmanager
+    def _writing(self, cancelled: Callable[[], bool]) -> Iterator[None]:
+        """Hold the store alone, without what dead builders left in it."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with locked(self.folder / "lock", cancelled):
+                shutil.rmtree(self.folder / _BUILDING, ignore_errors=True)
+                yield
+        except OSError as error:
+            raise BuildFailed(
+                f"cannot write the engine store '{self.folder}' ({error}): make room on its disk, "
+                f"or choose another folder by setting XDG_CACHE_HOME"
+            ) from error
+
+    def _set_aside(self, key: EngineKey) -> None:
+        entry = self.folder / key.name
+        if not _there(entry):
+            return
+        target = self.folder / _QUARANTINE / f"{key.name}-{time.time_ns()}"
+        target.parent.mkdir(exist_ok=True)
+        entry.rename(target)
+        _log.warning("moved the bad engine '%s' to '%s'", entry, target)
+
+    def _built(self, key: EngineKey, build: Callable[[Path], None]) -> Path:
+        work = self.folder / _BUILDING / key.name
+        work.mkdir(parents=True)
+        try:
+            self._build_in(work, key, build)
+            entry = work.rename(self.folder / key.name)
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+        _write_through(self.folder)
+        return entry / ENGINE
+
+    def _build_in(self, work: Path, key: EngineKey, build: Callable[[Path], None]) -> None:
+        started_s = time.monotonic()
+        build(work / ENGINE)
+        if not (work / ENGINE).is_file():
+            raise BuildFailed(f"building '{key.part}' for {key.runtime} ended without an engine")
+        Manifest.of_files(work, key, built_at_s=time.time(), build_s=time.monotonic() - started_s).write(work)
+        for path in (*work.iterdir(), work):
+            _write_through(path)
+
+
+def _there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except OSError:
+        return False
+    return True
+
+
+def _write_through(path: Path) -> None:
+    """Wait until the file or folder ``path`` is on the disk itself."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
