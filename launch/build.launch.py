@@ -2,7 +2,8 @@
 
 from launch import Action, LaunchContext, LaunchDescription
 
-from vlm_ros.launching import describe_launch, plain_node
+from vlm_ros.launching.files import describe_launch
+from vlm_ros.launching.nodes import plain_node
 
 
 def bring_up(context: LaunchContext) -> list[Action]:

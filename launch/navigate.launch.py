@@ -2,7 +2,9 @@
 
 from launch import Action, LaunchContext, LaunchDescription
 
-from vlm_ros.launching import describe_launch, in_order, managed_node, plain_node, simulation
+from vlm_ros.launching.files import describe_launch
+from vlm_ros.launching.nodes import managed_node, plain_node, simulation
+from vlm_ros.launching.order import in_order
 
 
 def bring_up(context: LaunchContext) -> list[Action]:

@@ -1,0 +1,1 @@
+"""What the launch files share. All but ``arguments`` needs ``launch`` and ``launch_ros``, of Humble or later."""
