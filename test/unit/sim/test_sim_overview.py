@@ -5,6 +5,7 @@ from sim_rooms import room, thing
 
 from vlm_ros.core.motion import Pose
 from vlm_ros.sim.overview import Overview
+from vlm_ros.sim.scene import Wall
 from vlm_ros.sim.world import World
 
 
@@ -25,3 +26,10 @@ def test_robot_is_seen_to_move():
         assert np.array_equal(before, overview.render())
         world.place(Pose(1.0, 1.0, 0.0))
         assert not np.array_equal(before, overview.render())
+
+
+def test_floor_is_not_cut_off_when_the_room_is_large():
+    """MuJoCo paints the sky over what is too far away, paler than this floor."""
+    large = [Wall(-3.5, -3.5, 3.5, -3.5), Wall(3.5, -3.5, 3.5, 3.5)]
+    with Overview(World(room(walls=large)), 100) as overview:
+        assert overview.render()[50, 70].max() < 200
