@@ -28,7 +28,7 @@ class Runner(Protocol):
     """A graph that is loaded once and run many times, by one thread at a time.
 
     ``activate`` loads (``MissingEngine`` or ``BuildFailed`` where it cannot), ``deactivate`` frees
-    everything; both may be called twice. ``run`` before ``activate`` raises ``RuntimeError``; a
+    everything; both may be called twice. ``run`` and the specs raise ``RuntimeError`` unless active; a
     missing, unknown, misshapen or mistyped input raises ``ValueError`` naming it.
     """
 
