@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from dataclasses import dataclass, replace
 
-from vlm_ros.core.motion import Pose
 from vlm_ros.core.percept import Percept
+from vlm_ros.evaluation.metrics import EpisodeResult, stands_before, way_length_m
 from vlm_ros.evaluation.sources import PerceptSource
 from vlm_ros.navigation.navigator import Mode, Navigator, NavigatorConfig
 from vlm_ros.navigation.policy import Outcome
 from vlm_ros.sim.camera import Camera
 from vlm_ros.sim.free_space import FreeSpace
 from vlm_ros.sim.scene import Scene
-from vlm_ros.sim.truth import NEAR_M, camera_distance_m
+from vlm_ros.sim.truth import NEAR_M
 from vlm_ros.sim.world import World
 
 STEP_S = 0.05
-NEAR_SLACK_M = 0.3
-"""A robot that says found may stand this much further away than where the truth says near."""
-SKETCH = (128, 96)
+SKETCH_PX = (128, 96)
 """Width and height of pictures that only the truth is read from."""
 
 
@@ -41,32 +38,6 @@ class EpisodeConfig:
         return 1.0 / self.answers_per_s if self.latency_s is None else self.latency_s
 
 
-@dataclass(frozen=True)
-class EpisodeResult:
-    """What happened. ``shortest_m`` is the length of the shortest free way to a place near the target."""
-
-    seed: int
-    target: str
-    outcome: Outcome | None
-    success: bool
-    collisions: int
-    way_m: float
-    shortest_m: float
-    time_s: float
-    decisions: int
-    track: tuple[Pose, ...]
-
-    @property
-    def wrong_stop(self) -> bool:
-        """The robot said found where it was not true."""
-        return self.outcome is Outcome.FOUND and not self.success
-
-    @property
-    def spl(self) -> float:
-        """Success weighted by path length (Anderson et al., "On Evaluation of Embodied Navigation Agents", 2018)."""
-        return self.shortest_m / max(self.way_m, self.shortest_m) if self.success else 0.0
-
-
 def navigator_config(episode: EpisodeConfig) -> NavigatorConfig:
     """The simulated robot's limits, and patience for answers as slow as the episode's."""
     patience_s = max(1.5, episode.delay_s + 2.5 / episode.answers_per_s)
@@ -85,8 +56,8 @@ def navigator_config(episode: EpisodeConfig) -> NavigatorConfig:
 
 def run_episode(scene: Scene, source: PerceptSource, config: EpisodeConfig) -> EpisodeResult:
     """Drive until the search ends, or until the time-out in a mode that never ends."""
-    width_px, height_px = SKETCH
-    scene = replace(scene, camera=replace(scene.camera, width_px=width_px, height_px=height_px))
+    if not source.needs_colors:
+        scene = replace(scene, camera=replace(scene.camera, width_px=SKETCH_PX[0], height_px=SKETCH_PX[1]))
     world = World(scene)
     with Camera(world) as camera:
         run = _Run(world, camera, source, config)
@@ -139,24 +110,11 @@ class _Run:
             seed=scene.seed,
             target=self._target,
             outcome=self.outcome,
-            success=self.outcome is Outcome.FOUND and self._stands_before_target(),
+            success=self.outcome is Outcome.FOUND and stands_before(scene, self._world.pose, self._camera),
             collisions=self._collisions,
-            way_m=_length_m(self._track),
+            way_m=way_length_m(self._track),
             shortest_m=FreeSpace(scene).shortest_path_m(scene.start, self._target),
             time_s=self._world.time_s,
             decisions=self._decisions,
             track=tuple(self._track),
         )
-
-    def _stands_before_target(self) -> bool:
-        """Whether the target is near, give or take the slack, and in the picture."""
-        scene = self._world.scene
-        thing = scene.target_object
-        if thing is None or camera_distance_m(thing, self._world.pose) > NEAR_M + NEAR_SLACK_M:
-            return False
-        return bool((self._camera.render_objects() == scene.objects.index(thing)).any())
-
-
-def _length_m(track: list[Pose]) -> float:
-    pairs = zip(track[:-1], track[1:], strict=True)
-    return sum(math.hypot(after.x_m - before.x_m, after.y_m - before.y_m) for before, after in pairs)

@@ -8,8 +8,8 @@ import numpy as np
 
 from vlm_ros.core.motion import Pose
 from vlm_ros.core.percept import Bearing, PathAhead, Percept, Range, unseen
-from vlm_ros.sim.camera import Camera, ObjectMap
-from vlm_ros.sim.scene import Scene, SceneObject
+from vlm_ros.sim.camera import Camera
+from vlm_ros.sim.scene import ObjectMap, Scene, SceneObject
 from vlm_ros.sim.truth import NEAR_M, camera_distance_m, path_ahead
 from vlm_ros.sim.world import World
 
@@ -31,6 +31,8 @@ class FakeSource:
     Figures from a 3.4 M-parameter model that was trained for 38 minutes: a floor for what to expect.
     The same ``seed`` in the same scene gives the same errors.
     """
+
+    needs_colors = False
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed

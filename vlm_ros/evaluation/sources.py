@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from vlm_ros.core.card import ModelCard
+from vlm_ros.core.frame import Frame
 from vlm_ros.core.percept import Percept, unseen
+from vlm_ros.models.model import Model
+from vlm_ros.models.perceiving import perceive
 from vlm_ros.sim.camera import Camera
 from vlm_ros.sim.truth import percept_from_truth, truth_from_view
 from vlm_ros.sim.world import World
 
+_PATIENCE_S = 600.0
+
 
 class PerceptSource(Protocol):
-    """Looks once at the world as it is now."""
+    """Looks once at the world as it is now. ``needs_colors``: a small picture without light will not do."""
+
+    needs_colors: bool
 
     def percept(self, world: World, camera: Camera, target: str, stamp_ns: int) -> Percept:
         """What it reports of ``target``."""
@@ -19,6 +27,8 @@ class PerceptSource(Protocol):
 
 class OracleSource:
     """Reports the truth."""
+
+    needs_colors = False
 
     def percept(self, world: World, camera: Camera, target: str, stamp_ns: int) -> Percept:
         """The truth about the view."""
@@ -28,6 +38,22 @@ class OracleSource:
 class BlindSource:
     """Never sees anything: what a robot achieves that only drives about."""
 
+    needs_colors = False
+
     def percept(self, world: World, camera: Camera, target: str, stamp_ns: int) -> Percept:
         """Unseen, with the path unknown."""
         return unseen(target, stamp_ns)
+
+
+class ModelSource:
+    """Asks a model about the picture. However long that takes, the run's own latency counts: runs repeat exactly."""
+
+    needs_colors = True
+
+    def __init__(self, model: Model, card: ModelCard) -> None:
+        self._model, self._card = model, card
+
+    def percept(self, world: World, camera: Camera, target: str, stamp_ns: int) -> Percept:
+        """The model's answers about the view."""
+        observation = self._model.observe(Frame(camera.render(), stamp_ns))
+        return perceive(observation, target, self._card, deadline_s=_PATIENCE_S)

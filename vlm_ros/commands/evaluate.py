@@ -1,0 +1,84 @@
+"""``vlm_ros evaluate``: how often, how directly and how safely the robot finds its target in simulated rooms."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vlm_ros.commands.progress import shown_steps
+from vlm_ros.core.errors import BadConfig
+
+if TYPE_CHECKING:
+    from vlm_ros.evaluation.metrics import EpisodeResult
+    from vlm_ros.evaluation.report import Report
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--scenes", type=int, default=20, metavar="N", help="how many scenes (default: 20)")
+    parser.add_argument("--seed", type=int, default=100_000, metavar="S", help="seed of the first (default: 100000)")
+    parser.add_argument("--policy", default="vlm", metavar="P", help="who looks: vlm, oracle or blind (default: vlm)")
+    parser.add_argument("--model", default="", metavar="BUNDLE", help="name or folder of a model (default: demo)")
+    parser.add_argument("--answers-per-second", type=float, default=5.0, metavar="R", help="default: 5")
+    parser.add_argument("--no-odometry", dest="odometry", action="store_false", help="drive by dead reckoning alone")
+    parser.add_argument("--scan", action="store_true", help="give the robot a laser scanner")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write a picture of every run there")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="P", help="default: one per core")
+    parser.add_argument("--json", action="store_true", help="end with one JSON object on one line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the scenes and report."""
+    from vlm_ros.evaluation.report import report_from_results
+
+    report = report_from_results(arguments.policy, arguments.seed, _results(arguments))
+    if arguments.json:
+        print(json.dumps(dataclasses.asdict(report)))
+    else:
+        print(text_from_report(report))
+    return 0
+
+
+def text_from_report(report: Report) -> str:
+    """The report in sentences."""
+    return (
+        f"{report.policy}: found its target in {report.success_rate:.0%} of {report.scenes} scenes, "
+        f"SPL {report.spl:.2f}\n"
+        f"touched something in {report.collision_rate:.0%} of them; {report.wrong_stops} wrong stops, "
+        f"{report.timeouts} time-outs\n"
+        f"{report.mean_time_s:.1f} s and {report.mean_decisions:.0f} answers on average"
+    )
+
+
+def _results(arguments: argparse.Namespace) -> list[EpisodeResult]:
+    from vlm_ros.core.places import find_bundle
+    from vlm_ros.evaluation.episode import EpisodeConfig
+    from vlm_ros.evaluation.running import Runs, run_scenes
+
+    if not arguments.answers_per_second > 0.0:
+        raise BadConfig(f"--answers-per-second is {arguments.answers_per_second}: give more than 0")
+    episode = EpisodeConfig(
+        answers_per_s=arguments.answers_per_second, odometry=arguments.odometry, scan=arguments.scan
+    )
+    bundle = find_bundle(arguments.model) if arguments.policy == "vlm" else None
+    runs = Runs(arguments.policy, arguments.scenes, arguments.seed, episode, bundle)
+    results = []
+    with shown_steps() as on_step:
+        for done, result in enumerate(run_scenes(runs, arguments.processes), 1):
+            on_step(f"scene {result.seed}: {'found' if result.success else 'not found'}", done, runs.scenes)
+            results.append(result)
+            if arguments.out is not None:
+                _write_picture(result, arguments.out)
+    return results
+
+
+def _write_picture(result: EpisodeResult, folder: Path) -> None:
+    from vlm_ros.evaluation.picture import picture_of_run
+    from vlm_ros.sim.draw import draw_scene
+
+    folder.mkdir(parents=True, exist_ok=True)
+    picture_of_run(draw_scene(result.seed), result).save(folder / f"{result.seed}.png")

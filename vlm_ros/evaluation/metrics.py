@@ -1,0 +1,56 @@
+"""What a run was worth, measured on the simulated world itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vlm_ros.core.motion import Pose
+from vlm_ros.navigation.policy import Outcome
+from vlm_ros.sim.camera import Camera
+from vlm_ros.sim.scene import Scene
+from vlm_ros.sim.truth import NEAR_M, camera_distance_m
+
+NEAR_SLACK_M = 0.3
+"""A robot that says found may stand this much further away than where the truth says near."""
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """What happened. ``shortest_m`` is the length of the shortest free way to a place near the target."""
+
+    seed: int
+    target: str
+    outcome: Outcome | None
+    success: bool
+    collisions: int
+    way_m: float
+    shortest_m: float
+    time_s: float
+    decisions: int
+    track: tuple[Pose, ...]
+
+    @property
+    def wrong_stop(self) -> bool:
+        """The robot said found where it was not true."""
+        return self.outcome is Outcome.FOUND and not self.success
+
+    @property
+    def spl(self) -> float:
+        """Success weighted by path length (Anderson et al., "On Evaluation of Embodied Navigation Agents", 2018)."""
+        return self.shortest_m / max(self.way_m, self.shortest_m) if self.success else 0.0
+
+
+def stands_before(scene: Scene, pose: Pose, camera: Camera) -> bool:
+    """Whether the target is near ``pose``, give or take the slack, and in the picture."""
+    thing = scene.target_object
+    if thing is None or camera_distance_m(thing, pose) > NEAR_M + NEAR_SLACK_M:
+        return False
+    return bool((camera.render_objects() == scene.objects.index(thing)).any())
+
+
+def way_length_m(track: Sequence[Pose]) -> float:
+    """Metres driven along ``track``."""
+    pairs = zip(track[:-1], track[1:], strict=True)
+    return sum(math.hypot(after.x_m - before.x_m, after.y_m - before.y_m) for before, after in pairs)

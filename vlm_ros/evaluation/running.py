@@ -1,0 +1,86 @@
+"""Runs over many scenes, in several processes, with results that do not depend on how many."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.errors import BadConfig
+from vlm_ros.evaluation.episode import EpisodeConfig, run_episode
+from vlm_ros.evaluation.metrics import EpisodeResult
+from vlm_ros.evaluation.sources import BlindSource, ModelSource, OracleSource, PerceptSource
+from vlm_ros.sim.draw import draw_scene
+
+POLICIES = ("vlm", "oracle", "blind")
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Which scenes to run and how; scene ``i`` has the seed ``seed + i``. ``bundle`` is for the policy ``vlm``."""
+
+    policy: str
+    scenes: int
+    seed: int
+    episode: EpisodeConfig = field(default_factory=EpisodeConfig)
+    bundle: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.policy not in POLICIES:
+            raise BadConfig(f"unknown policy '{self.policy}': known are {', '.join(POLICIES)}")
+        if self.scenes < 1:
+            raise BadConfig(f"{self.scenes} scenes cannot be run: give 1 or more")
+
+
+def run_scenes(runs: Runs, processes: int = 1) -> Iterator[EpisodeResult]:
+    """The results in order of the seeds, each as soon as it is there."""
+    seeds = range(runs.seed, runs.seed + runs.scenes)
+    if processes <= 1 or runs.scenes == 1:
+        yield from map(_Runner(runs), seeds)
+        return
+    # Spawned, not forked: a copy of a process that draws or infers inherits locks that nobody opens.
+    context = multiprocessing.get_context("spawn")
+    workers = min(processes, runs.scenes)
+    with ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(runs,)) as pool:
+        yield from pool.map(_run_seed, seeds)
+
+
+class _Runner:
+    """Loads what the policy needs once, then runs one scene after the other."""
+
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
+        self._source = _source(runs)
+
+    def __call__(self, seed: int) -> EpisodeResult:
+        return run_episode(draw_scene(seed), self._source, self._runs.episode)
+
+
+_runner: _Runner | None = None
+
+
+def _begin(runs: Runs) -> None:
+    """Prepare a worker process."""
+    global _runner
+    _runner = _Runner(runs)
+
+
+def _run_seed(seed: int) -> EpisodeResult:
+    assert _runner is not None, "the worker was not begun"
+    return _runner(seed)
+
+
+def _source(runs: Runs) -> PerceptSource:
+    if runs.policy == "oracle":
+        return OracleSource()
+    if runs.policy == "blind":
+        return BlindSource()
+    if runs.bundle is None:
+        raise BadConfig("the policy 'vlm' needs a model: give its bundle")
+    from vlm_ros.models.loading import load_model
+
+    bundle = Bundle(runs.bundle)
+    return ModelSource(load_model(bundle, threads=1), bundle.card)
