@@ -39,6 +39,11 @@ class NodeParameters(Generic[C]):
         """The values in force; take it once where several fields must fit together."""
         return self._config
 
+    def lock(self) -> C:
+        """Fix the settings that are not live, and return them all: what a node does before it is built from them."""
+        self.locked = True
+        return self._config
+
     def _on_set(self, parameters: Iterable[Parameter]) -> SetParametersResult:
         known = settings_of(self._config)
         changes = {parameter.name: parameter.value for parameter in parameters if parameter.name in known}

@@ -1,0 +1,147 @@
+"""Makes a model ready for this device: builds its engines at the first start, and finds them at the next."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rclpy.action import ActionServer, CancelResponse
+from rclpy.duration import Duration
+from rclpy.node import Node
+from std_msgs.msg import Header
+
+from vlm_ros.build.building import build_bundle
+from vlm_ros.build.progress import Progress, Stage
+from vlm_ros.build.store import EngineStore
+from vlm_ros.core.bundle import PRECISIONS, Bundle
+from vlm_ros.core.clock import monotonic_s
+from vlm_ros.core.config import setting
+from vlm_ros.core.errors import Cancelled, VlmRosError
+from vlm_ros.core.places import find_bundle
+from vlm_ros.ros.parameters import NodeParameters
+from vlm_ros.ros.qos import LATCHED
+from vlm_ros.ros.running import Leave, run_node
+from vlm_ros_interfaces.action import BuildEngines
+from vlm_ros_interfaces.msg import EngineStatus
+
+_THREADS = 3
+_FLUSH = Duration(seconds=1.0)
+_STAGES = {
+    Stage.CHECKING: EngineStatus.STAGE_CHECKING,
+    Stage.BUILDING: EngineStatus.STAGE_BUILDING,
+    Stage.READY: EngineStatus.STAGE_BUILDING,
+}
+"""A part that is ready does not make the model ready."""
+
+
+@dataclass(frozen=True)
+class BuildNodeConfig:
+    """What is built."""
+
+    model: str = setting("", "a model under engines/ or the folder of one; empty: the demo model")
+    precision: str = setting("fp32", "which of the model's ONNX files are built", choices=PRECISIONS)
+    exit_when_done: bool = setting(False, "leave once built, with status 0, or 1 where that failed")
+
+
+class BuildNode(Node):
+    """Builds once at the start, and again whenever the action asks for it; one build at a time."""
+
+    def __init__(self, leave: Leave) -> None:
+        super().__init__("build_node")
+        self._leave = leave
+        self._config = NodeParameters(self, BuildNodeConfig(), lambda config: None).lock()
+        self._stopping = threading.Event()
+        self._statuses = self.create_publisher(EngineStatus, "engine_status", LATCHED)
+        ActionServer(
+            self,
+            BuildEngines,
+            "build_engines",
+            self._on_goal,
+            cancel_callback=lambda request: CancelResponse.ACCEPT,
+        )
+        self._first_build = threading.Thread(target=self._build_first, name="build", daemon=True)
+        self._first_build.start()
+
+    def stop(self) -> None:
+        """Stop after the part that is being built."""
+        self._stopping.set()
+
+    def _build_first(self) -> None:
+        status = self._build(self._config.model, self._statuses.publish, self._stopping.is_set)
+        self._statuses.wait_for_all_acked(_FLUSH)
+        if self._config.exit_when_done:
+            self._leave(0 if status.ready else 1)
+
+    def _on_goal(self, goal: Any) -> BuildEngines.Result:
+        def tell(status: EngineStatus) -> None:
+            self._statuses.publish(status)
+            goal.publish_feedback(BuildEngines.Feedback(status=status))
+
+        def cancelled() -> bool:
+            return self._stopping.is_set() or goal.is_cancel_requested
+
+        status = self._build(goal.request.model or self._config.model, tell, cancelled)
+        if status.ready:
+            goal.succeed()
+        elif goal.is_cancel_requested:
+            goal.canceled()
+        else:
+            goal.abort()
+        return BuildEngines.Result(success=status.ready, message=status.message)
+
+    def _build(self, model: str, tell: Callable[[EngineStatus], None], cancelled: Callable[[], bool]) -> EngineStatus:
+        """Build all parts of ``model`` and tell how it goes; the last status, which says how it ended."""
+        start_s, name = monotonic_s(), model
+
+        def on_progress(progress: Progress) -> None:
+            tell(self._status(name, progress))
+
+        try:
+            bundle = Bundle(find_bundle(model))
+            name = bundle.name
+            build_bundle(
+                bundle,
+                EngineStore(),
+                precision=self._config.precision,
+                on_progress=on_progress,
+                cancelled=cancelled,
+            )
+        except Cancelled as error:
+            last = self._last_status(name, EngineStatus.STAGE_CANCELLED, str(error))
+        except VlmRosError as error:
+            self.get_logger().error(str(error))
+            last = self._last_status(name, EngineStatus.STAGE_FAILED, str(error))
+        else:
+            message = f"'{name}' is ready after {monotonic_s() - start_s:.1f} s"
+            self.get_logger().info(message)
+            last = self._last_status(name, EngineStatus.STAGE_READY, message)
+        tell(last)
+        return last
+
+    def _status(self, model: str, progress: Progress) -> EngineStatus:
+        """How far the build is; the node itself says when all is ready."""
+        return EngineStatus(
+            header=self._header(),
+            model=model,
+            part=progress.part,
+            stage=_STAGES[progress.stage],
+            progress=progress.fraction,
+            eta_s=-1.0 if progress.eta_s is None else progress.eta_s,
+            message=progress.message,
+        )
+
+    def _last_status(self, model: str, stage: str, message: str) -> EngineStatus:
+        ready = stage == EngineStatus.STAGE_READY
+        status = EngineStatus(header=self._header(), model=model, stage=stage, message=message, ready=ready)
+        status.progress, status.eta_s = (1.0, 0.0) if ready else (0.0, -1.0)
+        return status
+
+    def _header(self) -> Header:
+        return Header(stamp=self.get_clock().now().to_msg())
+
+
+def main() -> int:
+    """Run the node."""
+    return run_node(BuildNode, threads=_THREADS)

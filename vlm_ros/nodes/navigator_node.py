@@ -1,0 +1,262 @@
+"""Drives the robot: percepts in, ``cmd_vel`` out at 20 Hz, zero whenever there is no good reason for more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nav_msgs.msg import Odometry as OdometryMsg
+from rclpy.timer import Timer
+from sensor_msgs.msg import LaserScan
+from std_msgs.msg import Header, String
+
+from vlm_ros.core.clock import monotonic_s
+from vlm_ros.core.config import setting
+from vlm_ros.core.errors import BadQuestion
+from vlm_ros.core.percept import unreadable
+from vlm_ros.navigation.navigator import Mode, Navigator, NavigatorConfig, NavigatorOutput, checked_target
+from vlm_ros.navigation.policy import Outcome
+from vlm_ros.ros.commands import CommandPublisher
+from vlm_ros.ros.diagnostics import Health, Level, publish_health
+from vlm_ros.ros.lifecycle import ManagedNode
+from vlm_ros.ros.motion import odometry_from_msg, scan_from_msg, twist_from_velocity
+from vlm_ros.ros.percepts import percept_from_msg
+from vlm_ros.ros.qos import LATCHED, NEWEST
+from vlm_ros.ros.running import run_node
+from vlm_ros.ros.searching import SearchGoals
+from vlm_ros.ros.stamps import AgeReader
+from vlm_ros.ros.timers import create_steady_timer
+from vlm_ros_interfaces.msg import NavigationState, TargetPercept
+from vlm_ros_interfaces.srv import SetMode, SetTarget
+
+STEP_S = 0.05
+_QUIET_AFTER_S = 1.0
+_MODES = tuple(mode.value for mode in Mode)
+_NOT_ACTIVE = "the navigator is not active: activate it first"
+
+
+@dataclass(frozen=True)
+class NavigatorNodeConfig(NavigatorConfig):
+    """The settings of driving, and how the node is wired."""
+
+    stamped: bool = setting(False, "publish cmd_vel as TwistStamped instead of Twist")
+    base_frame: str = setting("base_link", "frame that a stamped cmd_vel is given in")
+    quiet_when_idle: bool = setting(
+        False, "publish no zeros while idle, so that others may use cmd_vel through a multiplexer", live=True
+    )
+    mode: str = setting("idle", "what to do once active", choices=_MODES)
+    target: str = setting("", "what to look for once active; empty: nothing yet")
+
+
+class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
+    """Wires the navigator. All happens in one thread and on the steady clock, to which every stamp is brought."""
+
+    def __init__(self) -> None:
+        super().__init__("navigator_node", NavigatorNodeConfig())
+        self._navigator: Navigator | None = None
+        self._commands: CommandPublisher | None = None
+        self._output: NavigatorOutput | None = None
+        self._last_task_s = monotonic_s()
+        self._inputs: list[Any] = []
+        self._timer: Timer | None = None
+        self._states = self.create_publisher(NavigationState, "navigation_state", 1)
+        self._targets = self.create_publisher(String, "target", LATCHED)
+        self.create_service(SetTarget, "set_target", self._on_set_target)
+        self.create_service(SetMode, "set_mode", self._on_set_mode)
+        self._search = SearchGoals(self, self._refusal, self._begin_search)
+        publish_health(self, self.health)
+
+    def configure(self) -> None:
+        """Make the navigator; refused where a limit of motion is not given."""
+        config = self.config
+        self._navigator = Navigator(config)
+        self._navigator.begin(Mode(config.mode), config.target or None)
+        self._commands = CommandPublisher(self, stamped=config.stamped, frame_id=config.base_frame)
+
+    def reconfigure(self, config: NavigatorNodeConfig) -> None:
+        """Take changed limits while driving."""
+        if self._navigator is not None:
+            self._navigator.reconfigure(config)
+
+    def activate(self) -> None:
+        """Listen, and go on with the task from an empty memory."""
+        self._navigator.activate()
+        self._announce()
+        self._commands.release()
+        self._inputs = [
+            self.create_subscription(TargetPercept, "percept", self._percept_reader(), 1),
+            self.create_subscription(OdometryMsg, "odom", self._odometry_reader(), NEWEST),
+            self.create_subscription(LaserScan, "scan", self._scan_reader(), NEWEST),
+        ]
+        self._timer = create_steady_timer(self, STEP_S, self._step)
+
+    def deactivate(self) -> None:
+        """Stand still and listen no more."""
+        if self._navigator is None:
+            return
+        self._navigator.deactivate()
+        self._step()
+        self._commands.hold()
+        self._search.abort("the navigator was deactivated")
+        self._targets.publish(String(data=""))
+        if self._timer is not None:
+            self.destroy_timer(self._timer)
+        for subscription in self._inputs:
+            self.destroy_subscription(subscription)
+        self._inputs, self._timer = [], None
+
+    def cleanup(self) -> None:
+        """Close ``cmd_vel``."""
+        if self._commands is not None:
+            self._commands.destroy()
+        self._navigator = self._commands = self._output = None
+
+    def stop(self) -> None:
+        """Stand still for good."""
+        if self._commands is not None:
+            self._navigator.shut_down()
+            self._commands.hold()
+
+    def health(self) -> Health:
+        """What the robot does and why, for ``/diagnostics``."""
+        output = self._output
+        if output is None:
+            return Health(Level.OK, self.state)
+        values = {
+            "state": self.state,
+            "mode": output.mode.value,
+            "target": output.target,
+            "doing": output.state,
+            "gate": output.gate.value,
+            "percept_age_s": output.percept_age_s,
+        }
+        return Health(Level.WARN if output.gate_text else Level.OK, output.gate_text or output.reason, values)
+
+    def _step(self) -> None:
+        """One step of driving: command first, then tell."""
+        if self._search.cancel_requested:
+            self._begin(Mode.IDLE)
+            self._search.cancel("cancelled: the robot stands still")
+        now_s = monotonic_s()
+        output = self._output = self._navigator.step(now_s)
+        if not self._is_quiet(output, now_s):
+            self._commands.publish(output.velocity)
+        self._states.publish(self._state_msg(output))
+        self._search.report(output.state, self._percept_msg)
+        if output.outcome is Outcome.FOUND:
+            self._search.succeed(output.reason)
+        elif output.outcome is not None:
+            self._search.abort(output.reason)
+
+    def _is_quiet(self, output: NavigatorOutput, now_s: float) -> bool:
+        """Whether to leave ``cmd_vel`` to others; only after a second of zeros."""
+        if output.mode is not Mode.IDLE:
+            self._last_task_s = now_s
+        return self.config.quiet_when_idle and now_s - self._last_task_s > _QUIET_AFTER_S
+
+    def _state_msg(self, output: NavigatorOutput) -> NavigationState:
+        return NavigationState(
+            header=Header(stamp=self.get_clock().now().to_msg(), frame_id=self.config.base_frame),
+            mode=output.mode.value,
+            target=output.target,
+            state=output.state,
+            reason=output.reason,
+            gate_reason=output.gate_text,
+            command=twist_from_velocity(output.velocity),
+            percept_age_s=output.percept_age_s,
+        )
+
+    def _begin(self, mode: Mode, target: str | None = None, search_timeout_s: float | None = None) -> None:
+        """Begin a task, and tell the inference node what to look for: nothing while idle."""
+        self._navigator.begin(mode, target, search_timeout_s)
+        self._announce()
+
+    def _announce(self) -> None:
+        self._percept_msg = TargetPercept()
+        idle = self._navigator.mode is Mode.IDLE
+        self._targets.publish(String(data="" if idle else self._navigator.target))
+
+    def _begin_search(self, target: str, timeout_s: float) -> None:
+        self._begin(Mode.SEARCH, target, timeout_s if timeout_s > 0.0 else None)
+
+    def _refusal(self, target: str) -> str:
+        """Why there can be no search for ``target`` now; empty where there can."""
+        if self.state != "active":
+            return _NOT_ACTIVE
+        try:
+            checked_target(target)
+        except BadQuestion as error:
+            return str(error)
+        return ""
+
+    def _on_set_target(self, request: SetTarget.Request, response: SetTarget.Response) -> SetTarget.Response:
+        following = self._navigator is not None and self._navigator.mode is Mode.FOLLOW
+        mode = request.mode or (Mode.FOLLOW if following else Mode.SEARCH).value
+        response.message = self._refusal(request.target)
+        if not response.message and mode not in (Mode.SEARCH.value, Mode.FOLLOW.value):
+            response.message = f"'{mode[:80]}' has no target: give mode search or follow, or leave it empty"
+        response.accepted = not response.message
+        if response.accepted:
+            self._replace_task(Mode(mode), request.target)
+            response.message = f"{mode}: '{self._navigator.target}'"
+        return response
+
+    def _on_set_mode(self, request: SetMode.Request, response: SetMode.Response) -> SetMode.Response:
+        if self.state != "active":
+            response.message = _NOT_ACTIVE
+        elif request.mode not in _MODES:
+            response.message = f"unknown mode '{request.mode[:80]}': known are {', '.join(_MODES)}"
+        elif Mode(request.mode) in (Mode.SEARCH, Mode.FOLLOW) and not self._navigator.target:
+            response.message = f"{request.mode} needs a target: call set_target"
+        else:
+            response.accepted = True
+            self._replace_task(Mode(request.mode))
+            response.message = request.mode
+        return response
+
+    def _replace_task(self, mode: Mode, target: str | None = None) -> None:
+        self._search.abort("another task took its place")
+        self._begin(mode, target)
+
+    def _percept_reader(self) -> Callable[[TargetPercept], None]:
+        ages = self._age_reader("percept")
+
+        def read(message: TargetPercept) -> None:
+            now_s = monotonic_s()
+            stamp_ns = int((now_s - ages.age_s(message.header.stamp)) * 1e9)
+            try:
+                percept = percept_from_msg(message, stamp_ns)
+            except ValueError as error:
+                self.get_logger().warning(f"unreadable percept: {error}", throttle_duration_sec=10.0)
+                percept = unreadable(message.target, stamp_ns)
+            if self._navigator.on_percept(percept, now_s):
+                self._percept_msg = message
+
+        return read
+
+    def _odometry_reader(self) -> Callable[[OdometryMsg], None]:
+        ages = self._age_reader("odom")
+
+        def read(message: OdometryMsg) -> None:
+            stamp_s = monotonic_s() - ages.age_s(message.header.stamp)
+            self._navigator.on_odometry(odometry_from_msg(message, stamp_s))
+
+        return read
+
+    def _scan_reader(self) -> Callable[[LaserScan], None]:
+        ages = self._age_reader("scan")
+
+        def read(message: LaserScan) -> None:
+            stamp_s = monotonic_s() - ages.age_s(message.header.stamp)
+            self._navigator.on_scan(scan_from_msg(message, stamp_s))
+
+        return read
+
+    def _age_reader(self, topic: str) -> AgeReader:
+        return AgeReader(topic, lambda: self.get_clock().now().nanoseconds, self.get_logger().warning)
+
+
+def main() -> int:
+    """Run the node."""
+    return run_node(lambda leave: NavigatorNode())
