@@ -56,9 +56,9 @@ class Bench:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for process in self._processes:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
+            process.terminate()  # a killed one leaves shared memory behind, on which the next one waits for seconds
+        for process in self._processes:
+            process.wait(LONG_S)
         self._leaving.set()
         self._thread.join()
         self._executor.shutdown()

@@ -10,10 +10,13 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 
 from vlm_ros.core.answer import Answer, Finish, FreeText
+from vlm_ros.core.clock import monotonic_s
 from vlm_ros.core.errors import VlmRosError
 from vlm_ros.ros.answers import form_from_request, response_from_answer, result_from_answer
 from vlm_ros_interfaces.action import Generate
 from vlm_ros_interfaces.srv import Ask
+
+_FEEDBACK_S = 0.05
 
 WAITING_THREADS = 3
 """Threads that the executor needs beside the one for everything else: a question and a generation that wait, and
@@ -57,19 +60,20 @@ class Questions:
         return response
 
     def _on_generate(self, goal: Any) -> Generate.Result:
-        request = goal.request
+        request, talk = goal.request, _Talk(goal)
         try:
             answer = self._submit(
                 request.prompt,
                 FreeText(request.max_tokens or None),
                 deadline_s=request.deadline_s or None,
-                on_text=lambda text: goal.publish_feedback(Generate.Feedback(text=text)),
+                on_text=talk.add,
                 cancelled=lambda: goal.is_cancel_requested,
             ).result()
         except Exception as error:
             goal.abort()
             message = str(error) if isinstance(error, VlmRosError) else f"the model failed: {error!r}"
             return Generate.Result(message=message)
+        talk.flush()
         if answer.finish is not Finish.CANCELLED:
             goal.succeed()
         elif goal.is_cancel_requested:
@@ -77,3 +81,25 @@ class Questions:
         else:
             goal.abort()
         return result_from_answer(answer)
+
+
+class _Talk:
+    """Sends pieces of text as feedback, at most twenty times a second: a client keeps the last ten only."""
+
+    def __init__(self, goal: Any) -> None:
+        self._goal = goal
+        self._pieces: list[str] = []
+        self._sent_s = float("-inf")
+
+    def add(self, piece: str) -> None:
+        """One more piece."""
+        self._pieces.append(piece)
+        if monotonic_s() - self._sent_s >= _FEEDBACK_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what waits."""
+        if self._pieces:
+            self._goal.publish_feedback(Generate.Feedback(text="".join(self._pieces)))
+            self._pieces.clear()
+            self._sent_s = monotonic_s()
