@@ -15,6 +15,7 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("onnxscript")
 
+from PIL import Image
 from transformers import AutoProcessor, LlamaConfig, MistralConfig, Phi3Config, Qwen2Config
 
 from vlm_ros.core.bundle import Bundle
@@ -23,6 +24,7 @@ from vlm_ros.export.llava import load_checkpoint
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
 
 TINY = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "bundles" / "make_tiny_llava.py")))
+HALF_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 TEXT_MODELS = {"llama": LlamaConfig, "phi3": Phi3Config, "mistral": MistralConfig, "qwen2": Qwen2Config}
 
 
@@ -35,9 +37,50 @@ class Exported:
     bundle: Bundle
     runners: dict[str, OnnxRuntimeRunner]
 
+    def inputs(self, rgb, question):
+        """Tokens and pixels of a picture and a question, as the checkpoint's own processor makes them."""
+        content = [{"type": "image", "image": Image.fromarray(rgb)}, {"type": "text", "text": question}]
+        return self.processor.apply_chat_template(
+            [{"role": "user", "content": content}],
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+        )
+
+    def answer(self, rgb, question, tokens):
+        """What transformers answers in at most so many tokens, without white space in front."""
+        inputs = self.inputs(rgb, question)
+        answer = self.model.generate(**inputs, max_new_tokens=tokens, do_sample=False)
+        return self.processor.decode(answer[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True).lstrip()
+
+    def same(self, text, rgb, question, tokens):
+        """Whether ``text`` is what transformers answers; half a character at the end counts for neither."""
+        return text.rstrip(HALF_CHARACTER) == self.answer(rgb, question, tokens).rstrip(HALF_CHARACTER)
+
+    def features(self, pixels):
+        """The exported image features (batch, tokens, width) of ``pixels``."""
+        return self.runners["vision_encoder"].run({"pixel_values": pixels.numpy()})["image_features"]
+
+
+@pytest.fixture(scope="session")
+def open_pair():
+    """Opens a checkpoint and its bundle, ready to run until the tests end."""
+    with ExitStack() as stack:
+
+        def opened(checkpoint: Path, folder: Path) -> Exported:
+            bundle = Bundle(folder)
+            runners = {part: OnnxRuntimeRunner(bundle.onnx(part)) for part in bundle.parts}
+            for runner in runners.values():
+                stack.callback(runner.deactivate)
+                runner.activate()
+            return Exported(load_checkpoint(checkpoint), AutoProcessor.from_pretrained(checkpoint), bundle, runners)
+
+        yield opened
+
 
 @pytest.fixture(scope="session", params=[*TEXT_MODELS, "llama-23"])
-def exported(request, tmp_path_factory):
+def exported(request, tmp_path_factory, open_pair):
     """Every text model of the family at the default opset, and one of them at the other."""
     name, _, opset = request.param.partition("-")
     folder = tmp_path_factory.mktemp(request.param)
@@ -45,15 +88,4 @@ def exported(request, tmp_path_factory):
     seed = sum(request.param.encode())
     TINY.make_checkpoint(folder / "checkpoint", seed, TEXT_MODELS[name](**TINY.text_sizes(words)))
     export_bundle(folder / "checkpoint", folder / "bundle", int(opset or 20))
-    with ExitStack() as stack:
-        yield open_pair(folder / "checkpoint", folder / "bundle", stack)
-
-
-def open_pair(checkpoint: Path, folder: Path, stack: ExitStack) -> Exported:
-    """The checkpoint and its bundle, ready to run until ``stack`` closes."""
-    bundle = Bundle(folder)
-    runners = {part: OnnxRuntimeRunner(bundle.onnx(part)) for part in bundle.parts}
-    for runner in runners.values():
-        runner.activate()
-        stack.callback(runner.deactivate)
-    return Exported(load_checkpoint(checkpoint), AutoProcessor.from_pretrained(checkpoint), bundle, runners)
+    return open_pair(folder / "checkpoint", folder / "bundle")

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from vlm_ros.core.answer import FreeText
 from vlm_ros.core.errors import ExportFailed
+from vlm_ros.core.frame import Frame
 from vlm_ros.export.agreement import agreement_of
 from vlm_ros.export.greedy import check_tokens, checkpoint_tokens, exported_tokens, random_prompt
 from vlm_ros.export.llava import parts_of
 from vlm_ros.export.validation import check_part
+from vlm_ros.models.loading import load_model
 from vlm_ros.runtime.kv_cache import KvLayout
 
 IMAGE_TOKENS = 16
@@ -56,7 +59,7 @@ def logits_of_checkpoint(model, ids, mask, pixels):
 def logits_of_parts(exported, ids, mask, pixels, known):
     """The same by the parts: first the prompt, then its tokens after the first ``known`` one by one on the cache."""
     runners = exported.runners
-    features = runners["vision_encoder"].run({"pixel_values": pixels.numpy()})["image_features"]
+    features = exported.features(pixels)
     embeds = runners["embed_tokens"].run({"input_ids": ids.numpy()})["inputs_embeds"].copy()
     embeds[ids.numpy() == exported.model.config.image_token_id] = features.reshape(-1, features.shape[-1])
     decoder = runners["decoder_model_merged"]
@@ -78,8 +81,7 @@ def test_image_features_equal_the_checkpoints(exported, batch):
     pixels = pictures(batch)
     with torch.inference_mode():
         expected = torch.stack(list(exported.model.model.get_image_features(pixels).pooler_output)).numpy()
-    features = exported.runners["vision_encoder"].run({"pixel_values": pixels.numpy()})["image_features"]
-    assert agreement_of(features, expected).accepted
+    assert agreement_of(exported.features(pixels), expected).accepted
 
 
 @BATCHES
@@ -104,12 +106,20 @@ def test_logits_equal_the_checkpoints_when_the_end_is_read_step_by_step(exported
 
 def test_greedy_tokens_equal_the_checkpoints(exported):
     pixels = pictures(1)
-    features = exported.runners["vision_encoder"].run({"pixel_values": pixels.numpy()})["image_features"]
     prompt = random_prompt(exported.model, IMAGE_TOKENS)
     expected = checkpoint_tokens(exported.model, prompt, pixels)
     image_token = exported.model.config.image_token_id
-    assert exported_tokens(exported.runners, prompt.numpy(), features, image_token) == expected
+    assert exported_tokens(exported.runners, prompt.numpy(), exported.features(pixels), image_token) == expected
     assert len(set(expected)) > 8, "a model that repeats itself shows nothing"
+
+
+@pytest.mark.parametrize("question", ["Is there a red ball?", "Describe the scene."])
+def test_answer_equals_the_checkpoints_when_asked_the_way_a_robot_asks(exported, question):
+    rgb = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    model = load_model(exported.bundle)
+    answer = model.observe(Frame(rgb)).ask(question, FreeText(max_tokens=32))
+    model.close()
+    assert exported.same(answer.text, rgb, question, tokens=32)
 
 
 def test_tokens_depend_on_the_picture(exported):
