@@ -7,8 +7,8 @@ import subprocess
 
 
 def run(root, *arguments, cwd="/"):
-    bare = {"PATH": "/usr/bin:/bin"}
-    return subprocess.run([str(root / "run"), *arguments], cwd=cwd, env=bare, capture_output=True, text=True, timeout=30)
+    command = [str(root / "run"), *arguments]
+    return subprocess.run(command, cwd=cwd, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=30)
 
 
 def test_help_names_every_command_when_called_from_elsewhere_with_no_environment(root):

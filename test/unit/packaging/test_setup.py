@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import os
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 
 def test_both_packages_have_one_version(root, metadata):
@@ -37,7 +37,7 @@ def test_everything_a_robot_needs_is_installed(root, metadata):
 def test_installed_files_keep_their_place_under_share(metadata):
     for place, sources in metadata["data_files"]:
         if place.startswith("share/vlm_ros/"):
-            assert {os.path.dirname(source) for source in sources} == {place.removeprefix("share/vlm_ros/")}
+            assert {str(Path(source).parent) for source in sources} == {place.removeprefix("share/vlm_ros/")}
 
 
 def test_every_room_is_a_package(root, metadata):
