@@ -22,7 +22,7 @@ def rgb_from_compressed(data: Any, format: str = "") -> RgbImage:
     Raises ``BadImage`` for a depth image and for bytes that are cut, damaged or something else.
     """
     if "compressedDepth" in format:
-        raise BadImage(f"a depth image ('{format}') shows no scene: subscribe to the color camera's topic")
+        raise BadImage(f"a depth image ('{format}') shows no scene: subscribe to the colour camera's topic")
     name = f"compressed image ('{format}', {memoryview(data).nbytes} bytes)"
     rgb = rgb_from_pillow(opened(BytesIO(data), name, formats=("JPEG", "PNG")))
     return rgb[..., ::-1] if _stored_as_rgb(format) else rgb
