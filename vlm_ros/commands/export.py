@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from vlm_ros.commands.progress import shown_steps
+from vlm_ros.commands.progress import shown_progress
 from vlm_ros.export.exporting import OPSETS, export_bundle
 
 
@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export the checkpoint and say how closely the graphs follow it."""
-    with shown_steps() as on_step:
-        agreements = export_bundle(arguments.checkpoint, arguments.out, arguments.opset, on_step)
+    with shown_progress() as report:
+        agreements = export_bundle(arguments.checkpoint, arguments.out, arguments.opset, report)
     if arguments.json:
         parts = {part: vars(agreement) for part, agreement in agreements.items()}
         print(json.dumps({"bundle": str(arguments.out), "opset": arguments.opset, "parts": parts}))

@@ -6,19 +6,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-OnStep = Callable[[str, int, int], None]
+Report = Callable[[str, float], None]
+"""Told what is being done now, and which share of the whole is done, 0..1."""
 
 
 @contextmanager
-def shown_steps() -> Iterator[OnStep]:
-    """A callback for (what begins, steps done, steps in all) that shows them on standard error."""
+def shown_progress() -> Iterator[Report]:
+    """A report that is shown on standard error, so that standard output holds the result alone."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda step, done, total: console.print(f"[{done}/{total}] {step}", markup=False, highlight=False)
+        yield lambda message, _: console.print(message, markup=False, highlight=False, soft_wrap=True)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda step, done, total: progress.update(task, description=step, completed=done, total=total)
+        task = progress.add_task("", total=1.0)
+        yield lambda message, share: progress.update(task, description=message, completed=share)

@@ -21,11 +21,11 @@ FAMILIES = {"llava": "vlm_ros.export.llava"}
 OPSETS = (20, 23)
 """20 is read by every runtime we serve; 23 has fewer, larger operators, which TensorRT 10.3 of JetPack 6 lacks."""
 
-OnStep = Callable[[str, int, int], None]
-"""Told what begins now, how many steps are done, and how many there are."""
+OnStep = Callable[[str, float], None]
+"""Told which step begins now, and which share of the whole is done, 0..1."""
 
 
-def say_nothing(step: str, done: int, total: int) -> None:
+def say_nothing(step: str, share: float) -> None:
     """An ``OnStep`` for those who only wait for the end."""
 
 

@@ -24,24 +24,24 @@ def export_graphs(family: str, checkpoint: Path, folder: Path, opset: int, on_st
     """Write every part of ``checkpoint`` to ``folder``; ``ExportFailed`` where one differs from it."""
     module = importlib.import_module(family)
     folder.mkdir()
-    on_step("load the checkpoint", 0, 1)
+    on_step("load the checkpoint", 0.0)
     model = module.load_checkpoint(checkpoint)
     parts = module.parts_of(model)
-    total = 2 * len(parts) + 1
+    steps = 2 * len(parts) + 1
     runners: dict[str, Runner] = {}
     agreements: dict[str, Agreement] = {}
     with ExitStack() as stack, torch.random.fork_rng():
         torch.manual_seed(0)
         for number, part in enumerate(parts):
             path = folder / f"{part.name}.onnx"
-            on_step(f"export {part.name}", 2 * number, total)
+            on_step(f"export {part.name}", 2 * number / steps)
             write_onnx(part, path, opset)
-            on_step(f"check {part.name}", 2 * number + 1, total)
+            on_step(f"check {part.name}", (2 * number + 1) / steps)
             runner = runners[part.name] = OnnxRuntimeRunner(path)
             stack.callback(runner.deactivate)
             runner.activate()
             agreements[part.name] = check_part(part, runner)
-        on_step("check greedy decoding", total - 1, total)
+        on_step("check greedy decoding", 1 - 1 / steps)
         check_tokens(model, runners)
-    on_step("done", total, total)
+    on_step("done", 1.0)
     return agreements

@@ -16,8 +16,9 @@ COMMAND = [sys.executable, "-m", "vlm_ros.cli"]
 HEAVY = ("numpy", "onnxruntime", "PIL", "rich", "tokenizers", "torch", "mujoco", "rclpy")
 
 
-def vlm_ros(*arguments):
-    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=60)
+def vlm_ros(*arguments, **variables):
+    command, environment = [*COMMAND, *map(str, arguments)], {**os.environ, **variables}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,23 @@ def test_answer_is_cut_when_the_deadline_has_passed(picture):
     assert json.loads(result.stdout)["finish"] == "deadline"
 
 
+def test_build_keeps_engines_and_finds_them_again(tmp_path):
+    first = vlm_ros("build", BUNDLE, "--json", XDG_CACHE_HOME=str(tmp_path))
+    engines = json.loads(first.stdout)["engines"]
+    assert sorted(engines) == ["decoder_model_merged", "embed_tokens", "vision_encoder"]
+    assert all(Path(engine).is_relative_to(tmp_path) and Path(engine).is_file() for engine in engines.values())
+    assert "building 'vision_encoder'" in first.stderr
+    second = vlm_ros("build", BUNDLE, "--json", XDG_CACHE_HOME=str(tmp_path))
+    assert json.loads(second.stdout)["engines"] == engines
+    assert "building" not in second.stderr
+
+
+def test_missing_file_is_named_when_the_model_lacks_the_precision(tmp_path):
+    result = vlm_ros("build", BUNDLE, "--precision", "q4", XDG_CACHE_HOME=str(tmp_path))
+    assert result.returncode == 2
+    assert "_q4.onnx" in result.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -97,6 +115,7 @@ def test_answer_is_cut_when_the_deadline_has_passed(picture):
         (["describe", __file__, "--model", BUNDLE], "test_cli.py"),
         (["describe", "nowhere.png", "--model", "no-such-model"], "no-such-model"),
         (["ask", "nowhere.png", "?", "--schema", "no-such-schema", "--model", BUNDLE], "no-such-schema"),
+        (["build", "no-such-model"], "no-such-model"),
         (["export", "no-such-checkpoint", "--out", "out"], "no-such-checkpoint"),
     ],
 )
