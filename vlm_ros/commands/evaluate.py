@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlm_ros.commands.progress import shown_steps
+from vlm_ros.commands.progress import shown_progress
 from vlm_ros.core.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ def _results(arguments: argparse.Namespace) -> list[EpisodeResult]:
     bundle = find_bundle(arguments.model) if arguments.policy == "vlm" else None
     runs = Runs(arguments.policy, arguments.scenes, arguments.seed, episode, bundle)
     results = []
-    with shown_steps() as on_step:
+    with shown_progress() as report:
         for done, result in enumerate(run_scenes(runs, arguments.processes), 1):
-            on_step(f"scene {result.seed}: {'found' if result.success else 'not found'}", done, runs.scenes)
+            report(f"scene {result.seed}: {'found' if result.success else 'not found'}", done / runs.scenes)
             results.append(result)
             if arguments.out is not None:
                 _write_picture(result, arguments.out)
