@@ -1,0 +1,266 @@
+"""The worker that owns the model: whose question is answered when, about which picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vlm_ros.core.answer import Answer, AnswerForm, Choices, Finish, FreeText
+from vlm_ros.core.card import ModelCard
+from vlm_ros.core.errors import BadImage, BadQuestion, Cancelled, NoPicture
+from vlm_ros.core.frame import Frame
+from vlm_ros.core.percept import PathAhead, Percept
+from vlm_ros.models.model import OnText, Stop, never
+from vlm_ros.models.serving import Picture, ServingConfig, Wanted
+from vlm_ros.models.worker import ModelWorker
+
+WORDS = ("a", "quiet", "room")
+NOW_S = 100.0
+
+
+class FakeModel:
+    """Answers a choice with its first option and anything else with ``WORDS``, one a token."""
+
+    def __init__(self) -> None:
+        self.questions: list[tuple[int, str]] = []
+        self.before_token: Callable[[int, str], None] = lambda stamp_ns, question: None
+        self.fails = False
+
+    def observe(self, frame: Frame) -> FakeObservation:
+        return FakeObservation(self, frame)
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class FakeObservation:
+    model: FakeModel
+    frame: Frame
+
+    def ask(
+        self,
+        question: str,
+        form: AnswerForm,
+        *,
+        deadline_s: float | None = None,
+        on_text: OnText | None = None,
+        stop: Stop = never,
+    ) -> Answer:
+        if not question:
+            raise BadQuestion("the question is empty")
+        if self.model.fails:
+            raise RuntimeError("out of memory")
+        self.model.questions.append((self.frame.stamp_ns, question))
+        tokens = form.options[:1] if isinstance(form, Choices) else WORDS
+        said: list[str] = []
+        finish = Finish.STOP
+        for token in tokens:
+            self.model.before_token(self.frame.stamp_ns, question)
+            if stop():
+                finish = Finish.CANCELLED
+                break
+            said.append(token)
+            if on_text is not None:
+                on_text(token)
+        return Answer(" ".join(said), finish, len(said), 1.0, 0.1, 0.2, self.frame.stamp_ns, self.frame.frame_id)
+
+
+@dataclass
+class Told:
+    """A listener that remembers, in order."""
+
+    events: list[Any] = field(default_factory=list)
+
+    def on_percept(self, percept: Percept, frame: Frame) -> None:
+        self.events.append(percept)
+
+    def on_description(self, answer: Answer, prompt: str) -> None:
+        self.events.append(answer)
+
+    def on_trouble(self, text: str) -> None:
+        self.events.append(text)
+
+    def of(self, kind: type) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+class Desk:
+    """A worker at work, on a clock that stands still until told."""
+
+    def __init__(self) -> None:
+        self.model, self.told, self.card = FakeModel(), Told(), ModelCard()
+        self.config = ServingConfig(describe_period_s=0.0)
+        self.now_s = NOW_S
+        self.worker = ModelWorker(self.model, self.card, lambda: self.config, self.told, lambda: self.now_s)
+        self.worker.start()
+
+    def show(self, stamp_ns: int, age_s: float = 0.0) -> None:
+        frame = Frame(np.zeros((2, 2, 3), np.uint8), stamp_ns, "optical")
+        self.worker.pictures.put(Picture(lambda: frame, age_s, self.now_s))
+
+    def wait(self, condition: Callable[[], Any]) -> Any:
+        end_s = time.monotonic() + 5.0
+        while not (value := condition()):
+            assert time.monotonic() < end_s, f"waited in vain; told so far: {self.told.events}"
+            time.sleep(0.001)
+        return value
+
+    def percepts(self) -> list[Percept]:
+        return self.told.of(Percept)
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    desk = Desk()
+    yield desk
+    desk.worker.close()
+
+
+def test_it_answers_the_robot_about_each_picture_when_something_is_wanted(desk: Desk) -> None:
+    desk.worker.wanted = Wanted("red ball")
+    desk.show(1)
+    desk.wait(desk.percepts)
+    desk.show(2)
+    desk.wait(lambda: desk.percepts()[1:])
+    assert [percept.stamp_ns for percept in desk.percepts()] == [1, 2]
+    assert [percept.target for percept in desk.percepts()] == ["red ball"] * 2
+    assert all(percept.readable and not percept.visible for percept in desk.percepts())
+
+
+def test_it_asks_only_about_the_path_when_no_target_is_wanted(desk: Desk) -> None:
+    desk.worker.wanted = Wanted("")
+    desk.show(1)
+    percept = desk.wait(desk.percepts)[0]
+    assert (percept.target, percept.path) == ("", PathAhead.CLEAR)
+    assert desk.model.questions == [(1, desk.card.path_prompt)]
+
+
+def test_it_asks_nothing_when_nothing_is_wanted(desk: Desk) -> None:
+    future = desk.worker.submit("What?", FreeText())
+    desk.show(1)
+    assert future.result(5.0).complete
+    assert desk.model.questions == [(1, "What?")]
+
+
+def test_the_robot_is_told_when_the_model_fails(desk: Desk) -> None:
+    desk.worker.wanted = Wanted("red ball")
+    desk.model.fails = True
+    desk.show(7)
+    percept = desk.wait(desk.percepts)[0]
+    assert not percept.readable
+    assert percept.stamp_ns == 7
+    assert "out of memory" in desk.worker.counts.last_failure
+    desk.model.fails = False
+    desk.show(8)
+    assert desk.wait(lambda: desk.percepts()[1:])[0].readable
+
+
+def test_a_newer_picture_is_answered_between_two_tokens_of_a_description(desk: Desk) -> None:
+    desk.worker.wanted = Wanted("red ball")
+    desk.config = replace(desk.config, describe_period_s=1.0)
+    desk.model.before_token = lambda stamp_ns, question: (
+        desk.show(2) if question == desk.card.describe_prompt and not desk.percepts()[1:] else None
+    )
+    desk.show(1)
+    description = desk.wait(lambda: desk.told.of(Answer))[0]
+    assert (description.stamp_ns, description.text, description.finish) == (1, "a quiet room", Finish.STOP)
+    before = desk.told.events[: desk.told.events.index(description)]
+    assert [percept.stamp_ns for percept in before] == [1, 2]
+
+
+def test_a_person_need_not_wait_for_the_end_of_a_description(desk: Desk) -> None:
+    desk.config = replace(desk.config, describe_period_s=1.0)
+    asked: list[Any] = []
+
+    def ask(stamp_ns: int, question: str) -> None:
+        if question == desk.card.describe_prompt and not asked:
+            asked.append(desk.worker.submit("Who?", Choices(("me", "you"))))
+            desk.show(2)
+
+    desk.model.before_token = ask
+    desk.show(1)
+    desk.wait(lambda: desk.told.of(Answer))
+    answer = asked[0].result(1.0)
+    assert (answer.text, answer.stamp_ns) == ("me", 2)
+    assert [question for _, question in desk.model.questions] == [desk.card.describe_prompt, "Who?"]
+
+
+def test_descriptions_come_once_a_period(desk: Desk) -> None:
+    desk.config = replace(desk.config, describe_period_s=2.0)
+    desk.worker.wanted = Wanted("red ball")
+    desk.show(1)
+    desk.wait(lambda: desk.told.of(Answer))
+    desk.show(2)
+    desk.wait(lambda: desk.percepts()[1:])
+    desk.now_s += 2.1
+    desk.show(3)
+    desk.wait(lambda: desk.told.of(Answer)[1:])
+    assert [answer.stamp_ns for answer in desk.told.of(Answer)] == [1, 3]
+
+
+def test_a_person_gets_the_words_as_they_come(desk: Desk) -> None:
+    words: list[str] = []
+    future = desk.worker.submit("What?", FreeText(), on_text=words.append)
+    desk.show(1)
+    assert future.result(5.0).text == "a quiet room"
+    assert tuple(words) == WORDS
+
+
+def test_a_generation_ends_when_it_is_cancelled(desk: Desk) -> None:
+    words: list[str] = []
+    future = desk.worker.submit("What?", FreeText(), on_text=words.append, cancelled=lambda: bool(words))
+    desk.show(1)
+    assert future.result(5.0).finish is Finish.CANCELLED
+    assert words == ["a"]
+
+
+def test_a_bad_question_is_the_askers_and_nobody_elses(desk: Desk) -> None:
+    future = desk.worker.submit("", FreeText())
+    desk.show(1)
+    with pytest.raises(BadQuestion, match="empty"):
+        future.result(5.0)
+    future = desk.worker.submit("What?", FreeText())
+    desk.show(2)
+    assert future.result(5.0).complete
+
+
+def test_old_pictures_are_refused_and_counted(desk: Desk) -> None:
+    desk.worker.wanted = Wanted("red ball")
+    desk.show(1, age_s=1.5)
+    desk.wait(lambda: desk.worker.counts.too_old == 1)
+    desk.show(2, age_s=0.5)
+    assert desk.wait(desk.percepts)[0].stamp_ns == 2
+
+
+def test_bad_pictures_are_counted_and_the_worker_goes_on(desk: Desk) -> None:
+    def read() -> Frame:
+        raise BadImage("encoding 'rgb9' is unknown")
+
+    desk.worker.wanted = Wanted("red ball")
+    desk.worker.pictures.put(Picture(read, 0.0, desk.now_s))
+    desk.wait(lambda: desk.worker.counts.bad_images == 1)
+    assert "rgb9" in desk.worker.counts.last_bad_image
+    desk.show(2)
+    desk.wait(desk.percepts)
+
+
+def test_a_question_ends_when_no_picture_comes(desk: Desk) -> None:
+    future = desk.worker.submit("What?", FreeText())
+    desk.now_s += desk.config.picture_timeout_s + 0.1
+    with pytest.raises(NoPicture, match="2 s"):
+        future.result(5.0)
+
+
+def test_waiting_questions_end_when_the_worker_closes(desk: Desk) -> None:
+    future = desk.worker.submit("What?", FreeText())
+    desk.worker.close()
+    with pytest.raises(Cancelled):
+        future.result(1.0)
+    with pytest.raises(Cancelled):
+        desk.worker.submit("What?", FreeText()).result(1.0)

@@ -1,0 +1,46 @@
+"""Stamps, and ages on clocks that may not agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from vlm_ros.ros.stamps import AgeReader, ns_from_stamp
+
+
+@dataclass
+class Stamp:
+    sec: int
+    nanosec: int
+
+
+def reader(now_s: float) -> tuple[AgeReader, list[str]]:
+    warnings: list[str] = []
+    return AgeReader("image", lambda: int(now_s * 1e9), warnings.append), warnings
+
+
+def test_nanoseconds_are_exact_when_seconds_are_large() -> None:
+    assert ns_from_stamp(Stamp(1_795_202_619, 592_697_303)) == 1_795_202_619_592_697_303
+
+
+@pytest.mark.parametrize(("sec", "age_s"), [(100, 0.0), (99, 1.0), (40, 60.0)])
+def test_age_is_the_difference_when_clocks_agree(sec: int, age_s: float) -> None:
+    ages, warnings = reader(100.0)
+    assert ages.age_s(Stamp(sec, 0)) == pytest.approx(age_s)
+    assert not warnings
+
+
+def test_age_is_zero_when_the_stamp_is_a_hair_ahead() -> None:
+    ages, warnings = reader(100.0)
+    assert ages.age_s(Stamp(100, 300_000_000)) == 0.0
+    assert not warnings
+
+
+@pytest.mark.parametrize("sec", [0, 101, 20_000])
+def test_age_counts_from_reception_with_one_warning_when_clocks_cannot_be_compared(sec: int) -> None:
+    ages, warnings = reader(10_000.0 if sec != 101 else 100.0)
+    assert ages.age_s(Stamp(sec, 0)) == 0.0
+    assert ages.age_s(Stamp(sec, 0)) == 0.0
+    assert len(warnings) == 1
+    assert "'image'" in warnings[0]
