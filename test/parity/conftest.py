@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import onnxruntime
 import pytest
 
 pytest.importorskip("torch")
@@ -83,6 +84,8 @@ def open_pair():
 def exported(request, tmp_path_factory, open_pair):
     """Every text model of the family at the default opset, and one of them at the other."""
     name, _, opset = request.param.partition("-")
+    if opset == "23" and onnxruntime.__version__.startswith("1.23."):
+        pytest.skip("ONNX Runtime 1.23 answers left-padded prompts with NaN at opset 23")
     folder = tmp_path_factory.mktemp(request.param)
     words = len(TINY.make_processor().tokenizer)
     seed = sum(request.param.encode())

@@ -19,7 +19,8 @@ FAMILIES = {"llava": "vlm_ros.export.llava"}
 """``model_type`` of ``config.json`` to the module that knows the family."""
 
 OPSETS = (20, 23)
-"""20 is read by every runtime we serve; 23 has fewer, larger operators, which TensorRT 10.3 of JetPack 6 lacks."""
+"""20 runs wherever we do. 23 has fewer, larger operators and decodes faster on the processor, but TensorRT 10.3
+of JetPack 6 lacks them, and ONNX Runtime 1.23, the newest for Python 3.10, answers left-padded prompts with NaN."""
 
 OnStep = Callable[[str, float], None]
 """Told which step begins now, and which share of the whole is done, 0..1."""
