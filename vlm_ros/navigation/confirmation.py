@@ -10,7 +10,7 @@ from vlm_ros.core.percept import Percept, Range
 from vlm_ros.navigation.policy import Senses
 from vlm_ros.navigation.track import seen_in
 
-_NODS_RAD = tuple(math.radians(degrees) for degrees in (0.0, 7.0, -7.0))
+_NODS_RAD = tuple(math.radians(degrees) for degrees in (0.0, 8.0, -8.0, 16.0, -16.0))
 _STANDING_M = 0.04
 _APART_S = 0.25
 
@@ -25,10 +25,14 @@ class Verdict(Enum):
 
 
 class Confirmation:
-    """Counts votes of pictures that were taken after the robot came to stand."""
+    """Counts pictures that were taken after the robot came to stand.
 
-    def __init__(self, looks: int, share: float) -> None:
-        self._looks, self._share = looks, share
+    Ends when those that show the target near lead by ``lead`` over those that do not, or the other way
+    round (a sequential test: A. Wald, 1945), so that clear cases are quick and doubtful ones get more looks.
+    """
+
+    def __init__(self, lead: int) -> None:
+        self._lead = lead
         self._votes: list[Percept] = []
         self._last: Percept | None = None
 
@@ -40,22 +44,18 @@ class Confirmation:
     def vote(self, senses: Senses) -> Verdict:
         """Count the newest percept where it is a new one, taken where the robot now stands."""
         percept = senses.percept
-        if (
-            percept is not None
-            and percept is not self._last
-            and self._counts(percept, seen_in(senses.pose, senses.seen_from))
-        ):
-            self._votes.append(percept)
-        self._last = percept
-        if len(self._votes) < self._looks:
+        if percept is not None and percept is not self._last:
+            if self._counts(percept, seen_in(senses.pose, senses.seen_from)):
+                self._votes.append(percept)
+            self._last = percept
+        near = sum(vote.range is Range.NEAR for vote in self._votes)
+        lead = 2 * near - len(self._votes)
+        if abs(lead) < self._lead:
             return Verdict.OPEN
-        if self._share_of(near=True) >= self._share:
+        if lead > 0:
             return Verdict.NEAR
-        return Verdict.TOO_FAR if self._share_of(near=False) >= self._share else Verdict.NOTHING
+        return Verdict.TOO_FAR if 2 * sum(vote.visible for vote in self._votes) > len(self._votes) else Verdict.NOTHING
 
     def _counts(self, percept: Percept, moved: Pose) -> bool:
         apart_s = percept.stamp_s - self._votes[-1].stamp_s if self._votes else math.inf
         return percept.readable and math.hypot(moved.x_m, moved.y_m) < _STANDING_M and apart_s >= _APART_S
-
-    def _share_of(self, *, near: bool) -> float:
-        return sum(vote.visible and (vote.range is Range.NEAR or not near) for vote in self._votes) / len(self._votes)

@@ -18,7 +18,8 @@ _CELL_M = 0.1
 _PRIOR = 0.003
 _RIGHT, _WRONG = 0.92, 0.08
 """How often a path is called blocked that is, and one that is not."""
-_SEEN_FROM_M, _SEEN_TO_M = 0.2, 0.8
+SEEN_FROM_M, SEEN_TO_M = 0.2, 0.8
+"""Where the corridor begins and ends that an answer about the path speaks of, from the turning axis on."""
 _ASIDE_M = np.arange(-0.2, 0.21, 0.1)
 _FORGETTING_PER_S = 0.01
 
@@ -35,7 +36,7 @@ class Ground:
         """Take an answer about the way straight ahead of ``seen_from``; ``weight`` as for the target."""
         if path is PathAhead.UNKNOWN:
             return
-        cells = np.unique(self._corridor(seen_from, np.zeros(1), _SEEN_FROM_M, _SEEN_TO_M))
+        cells = np.unique(self._corridor(seen_from, np.zeros(1), SEEN_FROM_M, SEEN_TO_M))
         before = self._taken[cells]
         blocked = 1.0 - float(np.prod(1.0 - before))
         says_so, says_wrongly = (_RIGHT, _WRONG) if path is PathAhead.BLOCKED else (1.0 - _RIGHT, 1.0 - _WRONG)
@@ -60,7 +61,7 @@ class Ground:
 
     def blocked(self, pose: Pose, angles_rad: Floats, length_m: float) -> Floats:
         """Probability that the robot at ``pose`` is stopped within ``length_m``, for each direction ``angles_rad``."""
-        cells = self._corridor(pose, angles_rad, _SEEN_FROM_M, max(_SEEN_FROM_M + _CELL_M, length_m))
+        cells = self._corridor(pose, angles_rad, SEEN_FROM_M, max(SEEN_FROM_M + _CELL_M, length_m))
         return np.asarray(1.0 - np.exp(np.log1p(-self._taken[cells]).sum(axis=1)))
 
     def _corridor(self, pose: Pose, angles_rad: Floats, from_m: float, to_m: float) -> NDArray[np.int64]:

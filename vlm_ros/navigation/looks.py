@@ -12,7 +12,7 @@ from vlm_ros.navigation.grid import Floats, wrapped_all
 _NEW_TURN_RAD = math.radians(20.0)
 _NEW_WAY_M = 0.4
 _NEW_TIME_S = 4.0
-_MOST_BY_TIME = 0.35
+_MOST_BY_TIME = 0.15
 _KEPT = 400
 
 

@@ -11,6 +11,7 @@ from vlm_ros.core.motion import STANDSTILL, Pose
 from vlm_ros.core.percept import Range
 from vlm_ros.navigation.confirmation import Confirmation, Verdict
 from vlm_ros.navigation.eyes import EyesConfig
+from vlm_ros.navigation.ground import SEEN_TO_M
 from vlm_ros.navigation.lookout import best_place, best_turn
 from vlm_ros.navigation.memory import Memory
 from vlm_ros.navigation.place import Place
@@ -38,8 +39,9 @@ class SearchConfig(EyesConfig, SteeringConfig):
     sure_enough: float = setting(
         0.6, "probability of the target's direction from which on the robot drives there", low=0.1, high=0.99
     )
-    confirm_looks: int = setting(5, "pictures that a standing robot takes before it says found", low=1, high=50)
-    confirm_share: float = setting(0.7, "share of those pictures that must show the target near", low=0.1, high=1.0)
+    confirm_lead: int = setting(
+        4, "by how many pictures those that show the target near must lead before it is found", low=1, high=50
+    )
 
 
 class SearchPolicy:
@@ -104,7 +106,7 @@ class SearchPolicy:
         near_m = self._config.near_m
         if self._seems_near(senses):
             self._doubted_at = Place.seen_at(senses.pose, 0.0, 0.0)
-            self._confirmation = Confirmation(self._config.confirm_looks, self._config.confirm_share)
+            self._confirmation = Confirmation(self._config.confirm_lead)
             return Wish(STANDSTILL, "confirming", "standing still to look again")
         stand_off_m = self._config.camera_forward_m + _STAND_OFF * near_m
         distance_m = max(_CREEP_M, target.distance_from(senses.pose) - stand_off_m)
@@ -135,7 +137,7 @@ class SearchPolicy:
         pose, ground = senses.pose, self._memory.ground
         if self._view is not None:
             angle, distance_m = np.array([self._view.angle_from(pose)]), self._view.distance_from(pose)
-            if distance_m > _ARRIVED_M and ground.blocked(pose, angle, min(distance_m, 1.0))[0] < _GIVE_UP_WAY:
+            if distance_m > _ARRIVED_M and ground.blocked(pose, angle, max(distance_m, SEEN_TO_M))[0] < _GIVE_UP_WAY:
                 return
         turn = best_turn(self._memory, pose, senses.now_s, self._config, wrapped(self._heading_rad - pose.yaw_rad))
         place = best_place(self._memory, pose, self._config)

@@ -10,7 +10,7 @@ import numpy as np
 from vlm_ros.core.config import setting
 from vlm_ros.core.motion import Pose, Velocity
 from vlm_ros.core.percept import PathAhead
-from vlm_ros.navigation.ground import Ground
+from vlm_ros.navigation.ground import SEEN_TO_M, Ground
 from vlm_ros.navigation.policy import Senses
 from vlm_ros.navigation.track import seen_in
 
@@ -61,7 +61,7 @@ class Steering:
     def _way_around(self, pose: Pose, ground: Ground, angle_rad: float, distance_m: float) -> float:
         """The direction that costs least: away from the goal, likely blocked, or a change of mind."""
         directions = np.append(_DIRECTIONS_RAD + angle_rad, angle_rad)
-        blocked = ground.blocked(pose, directions, min(_LOOKAHEAD_M, distance_m))
+        blocked = ground.blocked(pose, directions, min(max(distance_m, SEEN_TO_M), _LOOKAHEAD_M))
         cost = np.abs(directions - angle_rad) + _BLOCKED_COSTS_RAD * blocked
         if self._chosen_rad is not None:
             cost += _CHANGE_COSTS * np.abs(np.sin((directions + pose.yaw_rad - self._chosen_rad) / 2))
