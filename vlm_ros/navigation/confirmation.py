@@ -8,11 +8,11 @@ from enum import Enum
 from vlm_ros.core.motion import Pose
 from vlm_ros.core.percept import Percept, Range
 from vlm_ros.navigation.policy import Senses
-from vlm_ros.navigation.track import seen_in
+from vlm_ros.navigation.track import seen_in, wrapped
 
-_NODS_RAD = tuple(math.radians(degrees) for degrees in (0.0, 8.0, -8.0, 16.0, -16.0))
+_NODS_RAD = tuple(math.radians(degrees) for degrees in (0.0, 10.0, -10.0, 20.0, -20.0))
 _STANDING_M = 0.04
-_APART_S = 0.25
+_AIMED_RAD = math.radians(4.0)
 
 
 class Verdict(Enum):
@@ -31,21 +31,21 @@ class Confirmation:
     round (a sequential test: A. Wald, 1945), so that clear cases are quick and doubtful ones get more looks.
     """
 
-    def __init__(self, lead: int) -> None:
+    def __init__(self, lead: int, heading_rad: float) -> None:
         self._lead = lead
+        self._heading_rad = heading_rad
         self._votes: list[Percept] = []
         self._last: Percept | None = None
 
-    @property
-    def nod_rad(self) -> float:
-        """How far beside the target the robot should look for the next picture."""
-        return _NODS_RAD[len(self._votes) % len(_NODS_RAD)]
+    def aim_rad(self, pose: Pose) -> float:
+        """How far the robot must turn for the next picture."""
+        return wrapped(self._heading_rad + _NODS_RAD[len(self._votes) % len(_NODS_RAD)] - pose.yaw_rad)
 
     def vote(self, senses: Senses) -> Verdict:
-        """Count the newest percept where it is a new one, taken where the robot now stands."""
+        """Count the newest percept where it is a new one, taken where and as the robot was to look."""
         percept = senses.percept
         if percept is not None and percept is not self._last:
-            if self._counts(percept, seen_in(senses.pose, senses.seen_from)):
+            if self._counts(percept, senses):
                 self._votes.append(percept)
             self._last = percept
         near = sum(vote.range is Range.NEAR for vote in self._votes)
@@ -56,6 +56,7 @@ class Confirmation:
             return Verdict.NEAR
         return Verdict.TOO_FAR if 2 * sum(vote.visible for vote in self._votes) > len(self._votes) else Verdict.NOTHING
 
-    def _counts(self, percept: Percept, moved: Pose) -> bool:
-        apart_s = percept.stamp_s - self._votes[-1].stamp_s if self._votes else math.inf
-        return percept.readable and math.hypot(moved.x_m, moved.y_m) < _STANDING_M and apart_s >= _APART_S
+    def _counts(self, percept: Percept, senses: Senses) -> bool:
+        moved = seen_in(senses.pose, senses.seen_from)
+        stood = math.hypot(moved.x_m, moved.y_m) < _STANDING_M
+        return percept.readable and stood and abs(self.aim_rad(senses.seen_from)) < _AIMED_RAD

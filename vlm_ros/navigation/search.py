@@ -106,7 +106,8 @@ class SearchPolicy:
         near_m = self._config.near_m
         if self._seems_near(senses):
             self._doubted_at = Place.seen_at(senses.pose, 0.0, 0.0)
-            self._confirmation = Confirmation(self._config.confirm_lead)
+            heading_rad = senses.pose.yaw_rad + target.angle_from(senses.pose)
+            self._confirmation = Confirmation(self._config.confirm_lead, heading_rad)
             return Wish(STANDSTILL, "confirming", "standing still to look again")
         stand_off_m = self._config.camera_forward_m + _STAND_OFF * near_m
         distance_m = max(_CREEP_M, target.distance_from(senses.pose) - stand_off_m)
@@ -129,8 +130,7 @@ class SearchPolicy:
         if verdict is Verdict.NOTHING:
             self._memory.belief.doubt(senses.pose, self._config.near_m, _DOUBTED)
             self._locate(senses.pose)
-        aim_rad = self._target.angle_from(senses.pose) if self._target is not None else 0.0
-        return Wish(self._steering.turn(senses, aim_rad + confirmation.nod_rad), "confirming", "looking again")
+        return Wish(self._steering.turn(senses, confirmation.aim_rad(senses.pose)), "confirming", "looking again")
 
     def _choose_view(self, senses: Senses) -> None:
         """Keep the place the robot is on its way to, unless it is reached or cannot be; else choose turn or place."""
