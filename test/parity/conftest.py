@@ -6,27 +6,19 @@ import runpy
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import onnxruntime
 import pytest
-
-pytest.importorskip("torch")
-pytest.importorskip("transformers")
-pytest.importorskip("onnxscript")
-
 from PIL import Image
-from transformers import AutoProcessor, LlamaConfig, MistralConfig, Phi3Config, Qwen2Config
 
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.export.exporting import export_bundle
-from vlm_ros.export.llava import load_checkpoint
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
 
-TINY = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "bundles" / "make_tiny_llava.py")))
+MAKE_TINY = Path(__file__).parents[1] / "bundles" / "make_tiny_llava.py"
+TEXT_CONFIGS = {"llama": "LlamaConfig", "phi3": "Phi3Config", "mistral": "MistralConfig", "qwen2": "Qwen2Config"}
 HALF_CHARACTER = "\N{REPLACEMENT CHARACTER}"
-TEXT_MODELS = {"llama": LlamaConfig, "phi3": Phi3Config, "mistral": MistralConfig, "qwen2": Qwen2Config}
 
 
 @dataclass(frozen=True)
@@ -65,8 +57,18 @@ class Exported:
 
 
 @pytest.fixture(scope="session")
+def tiny():
+    """The functions that make tiny checkpoints, by name."""
+    return runpy.run_path(str(MAKE_TINY))
+
+
+@pytest.fixture(scope="session")
 def open_pair():
     """Opens a checkpoint and its bundle, ready to run until the tests end."""
+    from transformers import AutoProcessor
+
+    from vlm_ros.export.llava import load_checkpoint
+
     with ExitStack() as stack:
 
         def opened(checkpoint: Path, folder: Path) -> Exported:
@@ -80,15 +82,17 @@ def open_pair():
         yield opened
 
 
-@pytest.fixture(scope="session", params=[*TEXT_MODELS, "llama-23"])
-def exported(request, tmp_path_factory, open_pair):
+@pytest.fixture(scope="session", params=[*TEXT_CONFIGS, "llama-23"])
+def exported(request, tmp_path_factory, tiny, open_pair):
     """Every text model of the family at the default opset, and one of them at the other."""
+    import transformers
+
     name, _, opset = request.param.partition("-")
     if opset == "23" and onnxruntime.__version__.startswith("1.23."):
         pytest.skip("ONNX Runtime 1.23 answers left-padded prompts with NaN at opset 23")
     folder = tmp_path_factory.mktemp(request.param)
-    words = len(TINY.make_processor().tokenizer)
-    seed = sum(request.param.encode())
-    TINY.make_checkpoint(folder / "checkpoint", seed, TEXT_MODELS[name](**TINY.text_sizes(words)))
+    sizes = tiny["text_sizes"](len(tiny["make_processor"]().tokenizer))
+    text = getattr(transformers, TEXT_CONFIGS[name])(**sizes)
+    tiny["make_checkpoint"](folder / "checkpoint", seed=sum(request.param.encode()), text=text)
     export_bundle(folder / "checkpoint", folder / "bundle", int(opset or 20))
     return open_pair(folder / "checkpoint", folder / "bundle")

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", exc_type=ImportError)
+
 import torch
 
 from vlm_ros.core.answer import FreeText
@@ -13,12 +16,9 @@ from vlm_ros.export.greedy import checkpoint_tokens, exported_tokens
 from vlm_ros.export.llava import VisionEncoder
 from vlm_ros.language.prompts import question_about
 from vlm_ros.models.loading import load_model
-from vlm_ros.vision.preprocessing import Preprocessor
-
-pytest.importorskip("mujoco")
-
 from vlm_ros.sim.seeds import TEST
 from vlm_ros.sim.views import draw_views
+from vlm_ros.vision.preprocessing import Preprocessor
 
 DEMO = Path(__file__).parents[2] / "engines" / "demo"
 FIRST_SCENE, SCENES, VIEWS_PER_SCENE = 50_000, 10, 5

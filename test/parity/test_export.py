@@ -1,10 +1,12 @@
 """Exports of checkpoints as they come: stored in half precision, incomplete, large."""
 
-import runpy
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("torch", exc_type=ImportError)
+
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -18,12 +20,11 @@ from vlm_ros.export.validation import check_part
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
 
 BUNDLES = Path(__file__).parents[1] / "bundles"
-make_checkpoint = runpy.run_path(str(BUNDLES / "make_tiny_llava.py"))["make_checkpoint"]
 
 
 @pytest.fixture
-def checkpoint(tmp_path):
-    make_checkpoint(tmp_path / "checkpoint")
+def checkpoint(tmp_path, tiny):
+    tiny["make_checkpoint"](tmp_path / "checkpoint")
     return tmp_path / "checkpoint"
 
 

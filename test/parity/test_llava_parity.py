@@ -4,6 +4,9 @@ import copy
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", exc_type=ImportError)
+
 import torch
 
 from vlm_ros.core.answer import FreeText

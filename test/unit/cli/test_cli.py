@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from vlm_ros.cli import COMMANDS
+
 BUNDLE = Path(__file__).parents[2] / "bundles" / "tiny_llava"
 COMMAND = [sys.executable, "-m", "vlm_ros.cli"]
 HEAVY = ("numpy", "onnxruntime", "PIL", "rich", "tokenizers", "torch", "mujoco", "rclpy")
@@ -149,3 +151,10 @@ def test_status_is_130_and_nothing_is_said_when_interrupted(tmp_path):
     os.close(pipe)
     assert process.returncode == 130
     assert stderr == ""
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_command_explains_its_arguments(command):
+    result = vlm_ros(command, "--help")
+    assert result.returncode == 0
+    assert f"vlm_ros {command}" in result.stdout
