@@ -27,8 +27,9 @@ class Verdict(Enum):
 class Confirmation:
     """Counts pictures that were taken after the robot came to stand.
 
-    Ends when those that show the target near lead by ``lead`` over those that do not, or the other way
-    round (a sequential test: A. Wald, 1945), so that clear cases are quick and doubtful ones get more looks.
+    Ends when those that show the target lead by ``lead`` over those that do not, or the other way round
+    (a sequential test: A. Wald, 1945), so that clear cases are quick and doubtful ones get more looks.
+    Whether it is near, the majority of those that show it says.
     """
 
     def __init__(self, lead: int, heading_rad: float) -> None:
@@ -48,13 +49,14 @@ class Confirmation:
             if self._counts(percept, senses):
                 self._votes.append(percept)
             self._last = percept
-        near = sum(vote.range is Range.NEAR for vote in self._votes)
-        lead = 2 * near - len(self._votes)
+        seen = sum(vote.visible for vote in self._votes)
+        lead = 2 * seen - len(self._votes)
         if abs(lead) < self._lead:
             return Verdict.OPEN
-        if lead > 0:
-            return Verdict.NEAR
-        return Verdict.TOO_FAR if 2 * sum(vote.visible for vote in self._votes) > len(self._votes) else Verdict.NOTHING
+        if lead < 0:
+            return Verdict.NOTHING
+        near = sum(vote.range is Range.NEAR for vote in self._votes)
+        return Verdict.NEAR if 2 * near >= seen else Verdict.TOO_FAR
 
     def _counts(self, percept: Percept, senses: Senses) -> bool:
         moved = seen_in(senses.pose, senses.seen_from)

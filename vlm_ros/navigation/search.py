@@ -40,7 +40,7 @@ class SearchConfig(EyesConfig, SteeringConfig):
         0.6, "probability of the target's direction from which on the robot drives there", low=0.1, high=0.99
     )
     confirm_lead: int = setting(
-        4, "by how many pictures those that show the target near must lead before it is found", low=1, high=50
+        4, "by how many pictures those that show the target must lead before it is found", low=1, high=50
     )
 
 
