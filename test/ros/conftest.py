@@ -37,3 +37,17 @@ def bench() -> Iterator[object]:
 
     with Bench() as bench:
         yield bench
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The model's engines, built by the build node, in a cache of this run's own."""
+    from robot_bench import MODEL, Bench
+
+    before = dict(os.environ)
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    with Bench() as bench:
+        assert bench.start_node("build_node", model=MODEL, exit_when_done=True).wait(60) == 0
+    yield
+    os.environ.clear()
+    os.environ.update(before)

@@ -9,18 +9,35 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.action import ActionClient
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
+
+from vlm_ros.ros.images import image_from_rgb
+
+MODEL = Path(__file__).resolve().parents[1] / "bundles" / "tiny_llava"
 
 LONG_S = 20.0
 """For what takes a process to start; a test that waits so long in vain fails."""
+
+ANSWER_S = 5.0
+"""For what a running process answers."""
+
+GOALS = {
+    Transition.TRANSITION_CONFIGURE: "inactive",
+    Transition.TRANSITION_ACTIVATE: "active",
+    Transition.TRANSITION_DEACTIVATE: "inactive",
+    Transition.TRANSITION_CLEANUP: "unconfigured",
+}
 
 
 class Log(list[Any]):
@@ -33,6 +50,11 @@ class Log(list[Any]):
     def take(self, message: Any) -> None:
         self.times_s.append(time.monotonic())
         self.append(message)
+
+    def forget(self) -> None:
+        """Start anew."""
+        self.clear()
+        self.times_s.clear()
 
     def since(self, start_s: float) -> list[Any]:
         """What arrived after ``start_s``."""
@@ -50,6 +72,7 @@ class Bench:
         self._executor.add_node(self.node)
         self._leaving = threading.Event()
         self._processes: list[subprocess.Popen[str]] = []
+        self._clients: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
         return self
@@ -83,14 +106,19 @@ class Bench:
         self.node.create_subscription(kind, topic, log.take, qos)
         return log
 
-    def call(self, kind: type, service: str, request: Any, timeout_s: float = LONG_S) -> Any:
-        """The response of a service that may still have to start."""
-        client = self.node.create_client(kind, service)
-        try:
-            assert client.wait_for_service(timeout_s), f"no service {service}"
-            return self.result(client.call_async(request), timeout_s)
-        finally:
-            self.node.destroy_client(client)
+    def call(self, kind: type, service: str, request: Any) -> Any:
+        """The response of a service that may still have to start.
+
+        Asks again where there is no response: a server that has not discovered its new client yet drops it.
+        """
+        client = self._clients.get(service) or self.node.create_client(kind, service)
+        self._clients[service] = client
+        for _ in range(3):
+            assert client.wait_for_service(LONG_S), f"no service {service}"
+            future = client.call_async(request)
+            if self.happens(future.done, ANSWER_S):
+                return future.result()
+        raise AssertionError(f"no response from {service}")
 
     def send_goal(self, kind: type, action: str, goal: Any, on_feedback: Callable[[Any], None] | None = None) -> Any:
         """The handle of an action's goal."""
@@ -106,7 +134,7 @@ class Bench:
     def change(self, node: str, transition: int) -> bool:
         """Whether a lifecycle transition succeeded."""
         request = ChangeState.Request(transition=Transition(id=transition))
-        return bool(self.call(ChangeState, f"{node}/change_state", request).success)
+        return self.call(ChangeState, f"{node}/change_state", request).success or self.state(node) == GOALS[transition]
 
     def state(self, node: str) -> str:
         """A lifecycle node's state."""
@@ -122,13 +150,18 @@ class Bench:
         return self.node.create_timer(period_s, action)
 
     @staticmethod
-    def wait_for(condition: Callable[[], Any], timeout_s: float = LONG_S) -> Any:
-        """The first true value of ``condition``; fails after ``timeout_s``."""
+    def happens(condition: Callable[[], Any], timeout_s: float) -> bool:
+        """Whether ``condition`` becomes true within ``timeout_s``."""
         end_s = time.monotonic() + timeout_s
-        while not (value := condition()):
-            assert time.monotonic() < end_s, "waited in vain"
+        while not condition():
+            if time.monotonic() > end_s:
+                return False
             time.sleep(0.01)
-        return value
+        return True
+
+    def wait_for(self, condition: Callable[[], Any], timeout_s: float = LONG_S) -> None:
+        """Wait until ``condition`` is true; fails after ``timeout_s``."""
+        assert self.happens(condition, timeout_s), "waited in vain"
 
     @staticmethod
     def end(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> int:
@@ -139,3 +172,29 @@ class Bench:
     def _spin(self) -> None:
         while not self._leaving.is_set():
             self._executor.spin_once(timeout_sec=0.1)
+
+
+class Camera:
+    """Publishes pictures at 10 Hz; each is told apart by its stamp."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.publisher = bench.node.create_publisher(Image, "camera/image_raw", 1)
+        self.picture = np.random.default_rng(1).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+        self.lag_s = 0.0
+        self.encoding = "rgb8"
+        self.stamps: set[tuple[int, int]] = set()
+        self.timer = bench.repeat(0.1, self.publish)
+
+    def recover(self) -> None:
+        """Be well again."""
+        self.lag_s, self.encoding = 0.0, "rgb8"
+        self.timer.reset()
+
+    def publish(self) -> None:
+        now = self.bench.node.get_clock().now().nanoseconds - int(self.lag_s * 1e9)
+        message = image_from_rgb(self.picture, self.bench.node.get_clock().now().to_msg(), "optical")
+        message.encoding = self.encoding
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(now, 10**9)
+        self.stamps.add((message.header.stamp.sec, message.header.stamp.nanosec))
+        self.publisher.publish(message)

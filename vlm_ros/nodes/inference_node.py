@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psutil
@@ -22,10 +22,11 @@ from vlm_ros.core.percept import Percept
 from vlm_ros.core.places import find_bundle
 from vlm_ros.models.loading import load_model, warm_up
 from vlm_ros.models.model import Model
-from vlm_ros.models.serving import Picture, ServingConfig, Wanted
+from vlm_ros.models.serving import Counts, Picture, ServingConfig, Wanted
 from vlm_ros.models.worker import ModelWorker
 from vlm_ros.ros.answers import scene_from_answer, string_from_answer
 from vlm_ros.ros.camera import CameraSubscription
+from vlm_ros.ros.dated import age_reader
 from vlm_ros.ros.diagnostics import Health, Level, publish_health
 from vlm_ros.ros.lifecycle import ManagedNode
 from vlm_ros.ros.percepts import msg_from_percept
@@ -33,7 +34,6 @@ from vlm_ros.ros.qos import LATCHED
 from vlm_ros.ros.questions import WAITING_THREADS, Questions
 from vlm_ros.ros.quieting import Quieted
 from vlm_ros.ros.running import run_node
-from vlm_ros.ros.stamps import AgeReader
 from vlm_ros.ros.timers import create_steady_timer
 from vlm_ros_interfaces.msg import NavigationState, SceneDescription, TargetPercept
 
@@ -62,11 +62,13 @@ def load(config: InferenceNodeConfig) -> tuple[Bundle, Model]:
 class InferenceNode(ManagedNode[InferenceNodeConfig]):
     """Wires the model: pictures and wishes in, words and percepts out, all with the picture's own stamp."""
 
+    _bundle: Bundle
+    _model: Model
+
     def __init__(self, load: Callable[[InferenceNodeConfig], tuple[Bundle, Model]] = load) -> None:
         super().__init__("inference_node", InferenceNodeConfig())
         self._load = load
-        self._bundle: Bundle | None = None
-        self._model: Model | None = None
+        self._model_name = ""
         self._worker: ModelWorker | None = None
         self._camera: CameraSubscription | None = None
         self._target, self._exploring = "", False
@@ -84,18 +86,22 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
     def configure(self) -> None:
         """Load the model and warm it up."""
         self._bundle, self._model = self._load(self.config)
-        self.get_logger().info(f"model '{self._bundle.name}' is loaded")
+        self._model_name = self._bundle.name
+        self.get_logger().info(f"model '{self._model_name}' is loaded")
 
     def activate(self) -> None:
         """Listen to the camera and let the model work."""
-        self._worker = ModelWorker(self._model, self._bundle.card, lambda: self.config, self)
-        self._set_wanted()
-        self._worker.start()
         config = self.config
-        self._ages = AgeReader(config.image_topic, self._now_ns, self.get_logger().warning)
-        self._camera = CameraSubscription(
-            self, config.image_topic, compressed=config.compressed, on_picture=self._on_picture
-        )
+        self._counts = Counts()
+        worker = self._worker = ModelWorker(self._model, self._bundle.card, lambda: self.config, self)
+        self._set_wanted()
+        worker.start()
+        ages = age_reader(self, config.image_topic)
+
+        def on_picture(message: Any, read: Callable[[], Frame]) -> None:
+            worker.pictures.put(Picture(read, ages.age_s(message.header.stamp), monotonic_s()))
+
+        self._camera = CameraSubscription(self, config.image_topic, compressed=config.compressed, on_picture=on_picture)
 
     def deactivate(self) -> None:
         """Look no more; whoever waits for an answer is told."""
@@ -106,9 +112,10 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
 
     def cleanup(self) -> None:
         """Free the model."""
-        if self._model is not None:
+        if self._model_name:
             self._model.close()
-        self._bundle = self._model = None
+            self._model_name = ""
+            del self._bundle, self._model
 
     def stop(self) -> None:
         """Stop the model between two tokens: the robot hears nothing more and stands."""
@@ -133,7 +140,7 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
         worker, camera = self._worker, self._camera
         values: dict[str, object] = {
             "state": self.state,
-            "model": self._bundle.name if self._bundle else "",
+            "model": self._model_name,
             "memory_bytes": self._process.memory_info().rss,
         }
         if worker is None or camera is None:
@@ -141,11 +148,20 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
         values["frames_received"] = worker.pictures.received
         values["frames_dropped"] = worker.pictures.dropped
         values.update(vars(worker.counts))
-        complaint = camera.complaint()
-        return Health(Level.ERROR if complaint else Level.OK, complaint or "looking", values)
+        if complaint := camera.complaint():
+            return Health(Level.ERROR, complaint, values)
+        return Health(*self._news(worker.counts), values)
 
-    def _on_picture(self, message: Any, read: Callable[[], Frame]) -> None:
-        self._worker.pictures.put(Picture(read, self._ages.age_s(message.header.stamp), monotonic_s()))
+    def _news(self, counts: Counts) -> tuple[Level, str]:
+        """What went wrong since this was last asked."""
+        before, self._counts = self._counts, replace(counts)
+        if counts.failures > before.failures:
+            return Level.ERROR, counts.last_failure
+        if counts.bad_images > before.bad_images:
+            return Level.WARN, f"pictures cannot be used: {counts.last_bad_image}"
+        if counts.too_old > before.too_old:
+            return Level.WARN, f"pictures are too old: {counts.frame_age_s:.1f} s"
+        return Level.OK, "looking"
 
     def _on_target(self, message: String) -> None:
         self._target = message.data
@@ -171,9 +187,6 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
     def _refresh(self) -> None:
         if self._camera is not None:
             self._camera.refresh()
-
-    def _now_ns(self) -> int:
-        return self.get_clock().now().nanoseconds
 
 
 def main() -> int:

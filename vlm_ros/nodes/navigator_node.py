@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,14 +17,15 @@ from vlm_ros.core.percept import unreadable
 from vlm_ros.navigation.navigator import Mode, Navigator, NavigatorConfig, NavigatorOutput, checked_target
 from vlm_ros.navigation.policy import Outcome
 from vlm_ros.ros.commands import CommandPublisher
+from vlm_ros.ros.dated import subscribe_dated
 from vlm_ros.ros.diagnostics import Health, Level, publish_health
 from vlm_ros.ros.lifecycle import ManagedNode
 from vlm_ros.ros.motion import odometry_from_msg, scan_from_msg, twist_from_velocity
 from vlm_ros.ros.percepts import percept_from_msg
 from vlm_ros.ros.qos import LATCHED, NEWEST
+from vlm_ros.ros.quieting import Quieted
 from vlm_ros.ros.running import run_node
 from vlm_ros.ros.searching import SearchGoals
-from vlm_ros.ros.stamps import AgeReader
 from vlm_ros.ros.timers import create_steady_timer
 from vlm_ros_interfaces.msg import NavigationState, TargetPercept
 from vlm_ros_interfaces.srv import SetMode, SetTarget
@@ -52,10 +52,13 @@ class NavigatorNodeConfig(NavigatorConfig):
 class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
     """Wires the navigator. All happens in one thread and on the steady clock, to which every stamp is brought."""
 
+    _navigator: Navigator
+    _commands: CommandPublisher
+
     def __init__(self) -> None:
         super().__init__("navigator_node", NavigatorNodeConfig())
-        self._navigator: Navigator | None = None
-        self._commands: CommandPublisher | None = None
+        self._configured = False
+        self._warn = Quieted(self.get_logger().warning)
         self._output: NavigatorOutput | None = None
         self._last_task_s = monotonic_s()
         self._inputs: list[Any] = []
@@ -73,10 +76,11 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
         self._navigator = Navigator(config)
         self._navigator.begin(Mode(config.mode), config.target or None)
         self._commands = CommandPublisher(self, stamped=config.stamped, frame_id=config.base_frame)
+        self._configured = True
 
     def reconfigure(self, config: NavigatorNodeConfig) -> None:
         """Take changed limits while driving."""
-        if self._navigator is not None:
+        if self._configured:
             self._navigator.reconfigure(config)
 
     def activate(self) -> None:
@@ -85,15 +89,15 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
         self._announce()
         self._commands.release()
         self._inputs = [
-            self.create_subscription(TargetPercept, "percept", self._percept_reader(), 1),
-            self.create_subscription(OdometryMsg, "odom", self._odometry_reader(), NEWEST),
-            self.create_subscription(LaserScan, "scan", self._scan_reader(), NEWEST),
+            subscribe_dated(self, TargetPercept, "percept", self._on_percept, 1),
+            subscribe_dated(self, OdometryMsg, "odom", self._on_odometry, NEWEST),
+            subscribe_dated(self, LaserScan, "scan", self._on_scan, NEWEST),
         ]
         self._timer = create_steady_timer(self, STEP_S, self._step)
 
     def deactivate(self) -> None:
         """Stand still and listen no more."""
-        if self._navigator is None:
+        if not self._configured:
             return
         self._navigator.deactivate()
         self._step()
@@ -108,13 +112,13 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
 
     def cleanup(self) -> None:
         """Close ``cmd_vel``."""
-        if self._commands is not None:
+        if self._configured:
             self._commands.destroy()
-        self._navigator = self._commands = self._output = None
+        self._configured, self._output = False, None
 
     def stop(self) -> None:
         """Stand still for good."""
-        if self._commands is not None:
+        if self._configured:
             self._navigator.shut_down()
             self._commands.hold()
 
@@ -191,7 +195,7 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
         return ""
 
     def _on_set_target(self, request: SetTarget.Request, response: SetTarget.Response) -> SetTarget.Response:
-        following = self._navigator is not None and self._navigator.mode is Mode.FOLLOW
+        following = self._configured and self._navigator.mode is Mode.FOLLOW
         mode = request.mode or (Mode.FOLLOW if following else Mode.SEARCH).value
         response.message = self._refusal(request.target)
         if not response.message and mode not in (Mode.SEARCH.value, Mode.FOLLOW.value):
@@ -219,42 +223,21 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
         self._search.abort("another task took its place")
         self._begin(mode, target)
 
-    def _percept_reader(self) -> Callable[[TargetPercept], None]:
-        ages = self._age_reader("percept")
+    def _on_percept(self, message: TargetPercept, stamp_s: float) -> None:
+        stamp_ns = int(stamp_s * 1e9)
+        try:
+            percept = percept_from_msg(message, stamp_ns)
+        except ValueError as error:
+            self._warn(f"a percept cannot be read: {error}")
+            percept = unreadable(message.target, stamp_ns)
+        if self._navigator.on_percept(percept, monotonic_s()):
+            self._percept_msg = message
 
-        def read(message: TargetPercept) -> None:
-            now_s = monotonic_s()
-            stamp_ns = int((now_s - ages.age_s(message.header.stamp)) * 1e9)
-            try:
-                percept = percept_from_msg(message, stamp_ns)
-            except ValueError as error:
-                self.get_logger().warning(f"unreadable percept: {error}", throttle_duration_sec=10.0)
-                percept = unreadable(message.target, stamp_ns)
-            if self._navigator.on_percept(percept, now_s):
-                self._percept_msg = message
+    def _on_odometry(self, message: OdometryMsg, stamp_s: float) -> None:
+        self._navigator.on_odometry(odometry_from_msg(message, stamp_s))
 
-        return read
-
-    def _odometry_reader(self) -> Callable[[OdometryMsg], None]:
-        ages = self._age_reader("odom")
-
-        def read(message: OdometryMsg) -> None:
-            stamp_s = monotonic_s() - ages.age_s(message.header.stamp)
-            self._navigator.on_odometry(odometry_from_msg(message, stamp_s))
-
-        return read
-
-    def _scan_reader(self) -> Callable[[LaserScan], None]:
-        ages = self._age_reader("scan")
-
-        def read(message: LaserScan) -> None:
-            stamp_s = monotonic_s() - ages.age_s(message.header.stamp)
-            self._navigator.on_scan(scan_from_msg(message, stamp_s))
-
-        return read
-
-    def _age_reader(self, topic: str) -> AgeReader:
-        return AgeReader(topic, lambda: self.get_clock().now().nanoseconds, self.get_logger().warning)
+    def _on_scan(self, message: LaserScan, stamp_s: float) -> None:
+        self._navigator.on_scan(scan_from_msg(message, stamp_s))
 
 
 def main() -> int:

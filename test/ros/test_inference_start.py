@@ -1,0 +1,49 @@
+"""How an inference node starts, meets its camera, and leaves: a process for each test."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from eyes import Eyes
+from lifecycle_msgs.msg import Transition
+from robot_bench import MODEL, Bench
+from sensor_msgs.msg import Image
+
+from vlm_ros.ros.qos import NEWEST
+
+
+def test_it_says_which_topics_carry_pictures_when_nobody_publishes_its_own(bench: Bench, engines: None) -> None:
+    eyes = Eyes(bench, image_topic="front/image")
+    eyes.bench.wait_for(lambda: "nobody publishes '/front/image'" in eyes.summary(), 10.0)
+    assert "/camera/image_raw" in eyes.summary()
+
+
+def test_it_meets_a_camera_that_is_best_effort(bench: Bench, engines: None) -> None:
+    eyes = Eyes(bench, describe_period_s=0.5, describe_tokens=2)
+    eyes.bench.wait_for(lambda: eyes.scenes)
+    bench.node.destroy_publisher(eyes.camera.publisher)
+    eyes.camera.publisher = bench.node.create_publisher(Image, "camera/image_raw", NEWEST)
+    start_s = time.monotonic()
+    eyes.bench.wait_for(lambda: eyes.scenes.since(start_s + 1.0), 10.0)
+
+
+def test_it_does_not_configure_and_names_the_command_when_engines_are_missing(
+    bench: Bench, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    bench.start_node("inference_node", model=MODEL)
+    assert not bench.change("inference_node", Transition.TRANSITION_CONFIGURE)
+    assert bench.state("inference_node") == "unconfigured"
+    assert "vlm_ros build" in capfd.readouterr().err
+
+
+def test_it_exits_cleanly_when_signalled(bench: Bench, engines: None) -> None:
+    eyes = Eyes(bench)
+    eyes.look_for("red ball")
+    eyes.percept_soon()
+    start_s = time.monotonic()
+    assert eyes.bench.end(eyes.process, signal.SIGTERM) == 0
+    assert time.monotonic() - start_s < 3.0
