@@ -19,7 +19,6 @@ from vlm_ros.navigation.track import wrapped
 
 _HALF_M = 8.0
 _CELL_M = 0.2
-_LIKELY_WITHIN_M = 4.0
 _SECTORS = 72
 _WINDOW = 7
 """Sectors of 5 degrees that count as one direction: about the middle third of a picture."""
@@ -40,13 +39,13 @@ class Guess:
 
 
 class TargetBelief:
-    """Starts with no idea but that near places are likelier than far ones."""
+    """Starts with no idea but that the target is hardly further than ``reach_m`` away."""
 
-    def __init__(self, eyes: Eyes, pose: Pose) -> None:
+    def __init__(self, eyes: Eyes, pose: Pose, reach_m: float) -> None:
         self.eyes = eyes
         self.grid = Grid(pose.x_m, pose.y_m, _HALF_M, _CELL_M)
         distance_m, _ = self.grid.polar_from(pose)
-        prior = np.exp(-((distance_m / _LIKELY_WITHIN_M) ** 2))
+        prior = np.exp(-((distance_m / reach_m) ** 2))
         self._prior: Floats = prior / prior.sum()
         self.mass: Floats = self._prior.copy()
 

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
-from vlm_ros.core.config import setting
-from vlm_ros.core.motion import STANDSTILL
+from vlm_ros.core.motion import Pose
+from vlm_ros.core.percept import Percept, unseen
+from vlm_ros.navigation.memory import Memory
 from vlm_ros.navigation.policy import Senses, Wish
+from vlm_ros.navigation.seeking import Seeking, SeekingConfig
+from vlm_ros.navigation.steering import Steering
 
-
-@dataclass(frozen=True)
-class ExploreConfig:
-    """How the robot explores."""
-
-    explore_reach_m: float = setting(
-        4.0, "how far around its start the robot explores", unit="m", low=1.0, high=20.0, live=True
-    )
+_SIGHT_M = 1.6
+"""What lies further away than this is not yet explored by looking at it."""
 
 
 class ExplorePolicy:
-    """Covers the room."""
+    """Searches for what is never seen, which leads it everywhere, and in time everywhere again. Never done."""
 
-    def __init__(self, config: ExploreConfig) -> None:
-        self._config = config
+    def __init__(self, config: SeekingConfig, pose: Pose) -> None:
+        self._memory = Memory(config, pose, config.reach_m, sight_m=_SIGHT_M)
+        steering = Steering(config, self._memory.eyes.half_fov_rad)
+        self._seeking = Seeking(config, self._memory, steering, pose)
+        self._heard: Percept | None = None
+        self._path: Percept | None = None
 
     def step(self, senses: Senses) -> Wish:
         """The wish for this moment."""
-        return Wish(STANDSTILL, "exploring", "looking around")
+        if senses.percept is not self._heard:
+            self._heard = senses.percept
+            self._path = None if senses.percept is None else _without_target(senses.percept)
+        senses = replace(senses, percept=self._path)
+        return self._seeking.step(senses, self._memory.learn(senses))
+
+
+def _without_target(percept: Percept) -> Percept:
+    return unseen("", percept.stamp_ns, percept.path) if percept.readable else percept

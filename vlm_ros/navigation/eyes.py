@@ -11,9 +11,10 @@ from vlm_ros.core.config import setting
 from vlm_ros.core.percept import Bearing, Percept, Range
 from vlm_ros.navigation.grid import Floats
 
+SIGHT_M = 4.0
+"""Distance at which half of what there is to see is seen."""
 _FALSE_ALARM = 0.04
 _BEST_RECALL = 0.75
-_RECALL_HALF_M = 4.0
 _EDGE_RAD = math.radians(4.0)
 _NEAR_EDGE_M = 0.12
 _SLIP = 0.05
@@ -23,21 +24,18 @@ _SLIP = 0.05
 class EyesConfig:
     """What must be known of the camera and the model to relate an answer to the floor."""
 
-    camera_fov_deg: float = setting(
-        70.0, "horizontal field of view of the camera", unit="deg", low=20.0, high=170.0, live=True
-    )
+    camera_fov_deg: float = setting(70.0, "horizontal field of view of the camera", unit="deg", low=20.0, high=170.0)
     camera_forward_m: float = setting(
-        0.14, "how far the camera sits in front of the turning axis", unit="m", low=-1.0, high=1.0, live=True
+        0.14, "how far the camera sits in front of the turning axis", unit="m", low=-1.0, high=1.0
     )
-    near_m: float = setting(
-        0.8, "distance from the camera at which the model says near", unit="m", low=0.2, high=5.0, live=True
-    )
+    near_m: float = setting(0.8, "distance from the camera at which the model says near", unit="m", low=0.2, high=5.0)
 
 
 class Eyes:
     """Probabilities of an answer, given where the target is."""
 
-    def __init__(self, config: EyesConfig) -> None:
+    def __init__(self, config: EyesConfig, sight_m: float = SIGHT_M) -> None:
+        self._sight_m = sight_m
         self._near_m = config.near_m
         self.half_fov_rad = math.radians(config.camera_fov_deg) / 2
         self.third_rad = math.atan(math.tan(self.half_fov_rad) / 3)
@@ -46,7 +44,7 @@ class Eyes:
     def recall(self, distance_m: Floats, angle_rad: Floats) -> Floats:
         """Probability that a target at that place is reported; other things may stand before it."""
         in_view = _step(self.half_fov_rad - np.abs(angle_rad), _EDGE_RAD / 2)
-        return np.asarray(_BEST_RECALL * in_view / (1.0 + (distance_m / _RECALL_HALF_M) ** 4))
+        return np.asarray(_BEST_RECALL * in_view / (1.0 + (distance_m / self._sight_m) ** 4))
 
     def likelihood(self, percept: Percept, distance_m: Floats, angle_rad: Floats) -> Floats:
         """Probability of ``percept``, for a target at each of the places."""

@@ -7,7 +7,7 @@ import numpy as np
 from vlm_ros.core.motion import Pose
 from vlm_ros.core.percept import Percept
 from vlm_ros.navigation.belief import TargetBelief
-from vlm_ros.navigation.eyes import Eyes, EyesConfig
+from vlm_ros.navigation.eyes import SIGHT_M, Eyes, EyesConfig
 from vlm_ros.navigation.ground import Ground
 from vlm_ros.navigation.looks import Looks
 from vlm_ros.navigation.policy import Senses
@@ -16,11 +16,13 @@ from vlm_ros.navigation.policy import Senses
 class Memory:
     """The belief about the target and about the ground, fed with each percept once."""
 
-    def __init__(self, config: EyesConfig, pose: Pose) -> None:
-        self.eyes = Eyes(config)
-        self.belief = TargetBelief(self.eyes, pose)
+    def __init__(self, config: EyesConfig, pose: Pose, reach_m: float, sight_m: float = SIGHT_M) -> None:
+        self.eyes = Eyes(config, sight_m)
+        self.belief = TargetBelief(self.eyes, pose, reach_m)
         self.ground = Ground(pose)
         self.looks = Looks()
+        self.elapsed_s = 0.0
+        """Seconds between the last two pictures."""
         self._percept: Percept | None = None
 
     def learn(self, senses: Senses) -> bool:
@@ -31,7 +33,8 @@ class Memory:
         weight = float(self.looks.novelty(senses.seen_from, np.zeros(1), percept.stamp_s)[0])
         self.looks.add(senses.seen_from, percept.stamp_s)
         self.belief.learn(percept, senses.seen_from, weight * (0.3 + 0.7 * percept.confidence))
-        self.ground.forget(max(0.0, percept.stamp_s - last.stamp_s) if last is not None else 0.0)
+        self.elapsed_s = max(0.0, percept.stamp_s - last.stamp_s) if last is not None else 0.0
+        self.ground.forget(self.elapsed_s)
         self.ground.learn(percept.path, senses.seen_from, weight)
         if senses.scan is not None:
             self.ground.learn_scan(senses.scan, senses.pose)

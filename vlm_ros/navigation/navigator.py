@@ -10,7 +10,7 @@ from vlm_ros.core.config import checked
 from vlm_ros.core.errors import BadQuestion
 from vlm_ros.core.motion import STANDSTILL, Odometry, Pose, Scan, Velocity
 from vlm_ros.core.percept import Percept
-from vlm_ros.navigation.explore import ExploreConfig, ExplorePolicy
+from vlm_ros.navigation.explore import ExplorePolicy
 from vlm_ros.navigation.follow import FollowConfig, FollowPolicy
 from vlm_ros.navigation.gate import Command, CommandGate, GateConfig, Reason
 from vlm_ros.navigation.idle import IdlePolicy
@@ -36,7 +36,7 @@ class Mode(Enum):
 
 
 @dataclass(frozen=True)
-class NavigatorConfig(GateConfig, SearchConfig, FollowConfig, ExploreConfig):
+class NavigatorConfig(GateConfig, SearchConfig, FollowConfig):
     """Every setting of driving, flat, as a node declares them."""
 
 
@@ -107,7 +107,10 @@ class Navigator:
         return self._target
 
     def reconfigure(self, config: NavigatorConfig) -> None:
-        """Take changed settings and keep driving; ``BadConfig`` leaves the old ones in force."""
+        """Take changed settings and keep driving; ``BadConfig`` leaves the old ones in force.
+
+        The gate's are in force at once, the policies' from the next task on.
+        """
         checked(config)
         self._gate.limits = config
         self._config = config
@@ -214,11 +217,12 @@ class Navigator:
         self._task = _Task(self._new_policy(search_timeout_s))
 
     def _new_policy(self, search_timeout_s: float | None = None) -> Policy:
+        pose = self._track.pose
         if self._mode is Mode.SEARCH:
-            return SearchPolicy(self._config, search_timeout_s)
+            return SearchPolicy(self._config, pose, search_timeout_s)
         if self._mode is Mode.FOLLOW:
-            return FollowPolicy(self._config)
-        return ExplorePolicy(self._config) if self._mode is Mode.EXPLORE else IdlePolicy()
+            return FollowPolicy(self._config, pose)
+        return ExplorePolicy(self._config, pose) if self._mode is Mode.EXPLORE else IdlePolicy()
 
 
 def checked_target(text: str) -> str:

@@ -29,8 +29,8 @@ _LOOKED_AT_M = 0.5
 class SteeringConfig:
     """How fast a policy likes to drive; the gate has the last word."""
 
-    cruise_mps: float = setting(0.3, "speed wished for on a clear way", unit="m/s", low=0.0, high=3.0, live=True)
-    turn_radps: float = setting(0.8, "turn rate wished for", unit="rad/s", low=0.0, high=6.0, live=True)
+    cruise_mps: float = setting(0.3, "speed wished for on a clear way", unit="m/s", low=0.05, high=3.0)
+    turn_radps: float = setting(0.8, "turn rate wished for", unit="rad/s", low=0.1, high=6.0)
 
 
 class Steering:

@@ -1,0 +1,27 @@
+"""Whether there is a target to go for, and where."""
+
+from __future__ import annotations
+
+from vlm_ros.core.motion import Pose
+from vlm_ros.navigation.belief import TargetBelief
+from vlm_ros.navigation.place import Place
+
+_LET_GO = 0.5
+"""Share of ``sure_enough`` below which a target that was spotted counts as lost."""
+
+
+class Spotting:
+    """Spots a target when the belief is sure enough of its direction, and lets go of it more reluctantly."""
+
+    def __init__(self, sure_enough: float) -> None:
+        self._sure_enough = sure_enough
+        self.place: Place | None = None
+        self.ever = False
+
+    def update(self, belief: TargetBelief, pose: Pose) -> None:
+        """Decide anew, after the belief has changed."""
+        guess = belief.guess(pose)
+        hold = 1.0 if self.place is None else _LET_GO
+        sure = guess.certainty >= hold * self._sure_enough
+        self.place = Place.seen_at(pose, guess.angle_rad, guess.distance_m) if sure else None
+        self.ever = self.ever or sure
