@@ -18,5 +18,15 @@ def bring_up(context: LaunchContext) -> list[Action]:
 def generate_launch_description() -> LaunchDescription:
     """See ``ros2 launch vlm_ros navigate.launch.py --show-args``."""
     return describe_launch(
-        bring_up, "model", "camera", "compressed", "target", "mode", "stamped", "sim", "seed", "params_file"
+        bring_up,
+        "model",
+        "precision",
+        "camera",
+        "compressed",
+        "target",
+        "mode",
+        "stamped",
+        "sim",
+        "seed",
+        "params_file",
     )

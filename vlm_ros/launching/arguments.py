@@ -20,6 +20,7 @@ class Argument:
 
 ARGUMENTS = {
     "model": Argument("model bundle: a name under engines/, or a folder" + _AS_SET),
+    "precision": Argument("which of the model's ONNX files: fp32, fp16, int8, q4 and so on" + _AS_SET),
     "camera": Argument("image topic" + _AS_SET),
     "compressed": Argument("whether the camera sends CompressedImage" + _AS_SET, choices=_FLAG),
     "target": Argument("what to look for at once, for example 'red ball'" + _AS_SET),
@@ -34,8 +35,13 @@ ARGUMENTS = {
 }
 
 PARAMETERS: dict[str, dict[str, tuple[str, type]]] = {
-    "build_node": {"model": ("model", str)},
-    "inference_node": {"model": ("model", str), "image_topic": ("camera", str), "compressed": ("compressed", bool)},
+    "build_node": {"model": ("model", str), "precision": ("precision", str)},
+    "inference_node": {
+        "model": ("model", str),
+        "precision": ("precision", str),
+        "image_topic": ("camera", str),
+        "compressed": ("compressed", bool),
+    },
     "navigator_node": {"target": ("target", str), "mode": ("mode", str), "stamped": ("stamped", bool)},
     "sim_node": {"target": ("target", str), "stamped": ("stamped", bool), "seed": ("seed", int)},
 }

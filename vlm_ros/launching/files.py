@@ -11,6 +11,8 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 
 from vlm_ros.launching.arguments import ARGUMENTS
 
+_BEFORE_FAST_DDS_3 = ("humble", "iron", "jazzy")
+
 
 def describe_launch(bring_up: Callable[[LaunchContext], Sequence[Action]], *arguments: str) -> LaunchDescription:
     """A launch file's description: its ``arguments``, our transport, and the actions that ``bring_up`` returns."""
@@ -31,7 +33,8 @@ def _declared(name: str) -> DeclareLaunchArgument:
 
 def _own_transport() -> list[Action]:
     """Fast DDS with room for whole pictures in shared memory, unless the user brings a profile of their own."""
-    names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-    if any(os.environ.get(name) for name in names):
+    older, newer = "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"
+    if os.environ.get(older) or os.environ.get(newer):
         return []
-    return [SetEnvironmentVariable(name, config_file("fastdds.xml")) for name in names]
+    name = older if os.environ.get("ROS_DISTRO") in _BEFORE_FAST_DDS_3 else newer
+    return [SetEnvironmentVariable(name, config_file("fastdds.xml"))]

@@ -11,6 +11,10 @@ from launch_ros.parameter_descriptions import ParameterValue
 from vlm_ros.launching.arguments import given_parameters
 from vlm_ros.launching.files import config_file
 
+_MOURNING_S = 12.0
+"""Longer than a killed process seems alive to others (5 s by our profile, 10 s by Cyclone DDS): until then
+a call to bring up its successor would go to the dead."""
+
 
 def plain_node(context: LaunchContext, executable: str, **parameters: Any) -> Node:
     """A node that works from its start; ``parameters`` go before all others."""
@@ -18,8 +22,8 @@ def plain_node(context: LaunchContext, executable: str, **parameters: Any) -> No
 
 
 def managed_node(context: LaunchContext, executable: str) -> LifecycleNode:
-    """A lifecycle node, started again two seconds after it died."""
-    return LifecycleNode(namespace="", respawn=True, respawn_delay=2.0, **_described(context, executable, {}))
+    """A lifecycle node, started again after it died."""
+    return LifecycleNode(namespace="", respawn=True, respawn_delay=_MOURNING_S, **_described(context, executable, {}))
 
 
 def simulation(context: LaunchContext) -> list[Action]:
