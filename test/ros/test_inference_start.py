@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import time
 from pathlib import Path
 
+import PIL.Image
 import pytest
 from eyes import Eyes
 from lifecycle_msgs.msg import Transition
 from robot_bench import MODEL, Bench
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from vlm_ros.ros.qos import NEWEST
 
@@ -47,3 +49,18 @@ def test_it_exits_cleanly_when_signalled(bench: Bench, engines: None) -> None:
     start_s = time.monotonic()
     assert eyes.bench.end(eyes.process, signal.SIGTERM) == 0
     assert time.monotonic() - start_s < 3.0
+
+
+def test_it_reads_compressed_pictures(bench: Bench, engines: None) -> None:
+    eyes = Eyes(bench, image_topic="camera/compressed", compressed=True, describe_period_s=0.2, describe_tokens=2)
+    publisher = bench.node.create_publisher(CompressedImage, "camera/compressed", 1)
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(eyes.camera.picture).save(buffer, "png")
+
+    def publish() -> None:
+        message = CompressedImage(format="rgb8; png compressed", data=buffer.getvalue())
+        message.header.stamp = bench.node.get_clock().now().to_msg()
+        publisher.publish(message)
+
+    bench.repeat(0.1, publish)
+    bench.wait_for(lambda: eyes.scenes)

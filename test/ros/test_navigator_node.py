@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from geometry_msgs.msg import Twist
+from geometry_msgs.msg import Twist, TwistStamped
 from lifecycle_msgs.msg import Transition
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.parameter import Parameter
@@ -210,6 +210,33 @@ def test_live_limits_change_and_fixed_settings_are_refused_when_configured(robot
     robot.bench.wait_for(robot.drives)
     time.sleep(0.5)
     assert max(command.linear.x for command in robot.commands) <= 0.1 + 1e-6
+
+
+def test_commands_are_stamped_when_the_base_wants_them_so(bench: Any) -> None:
+    bench.start_node("navigator_node", **LIMITS, stamped=True, base_frame="base")
+    commands = bench.listen(TwistStamped, "cmd_vel")
+    bench.bring_up("navigator_node")
+    bench.wait_for(lambda: commands)
+    assert commands[-1].header.frame_id == "base"
+    assert commands[-1].header.stamp.sec > 0
+
+
+def test_it_leaves_cmd_vel_to_others_when_it_is_to_be_quiet_while_idle(bench: Any) -> None:
+    robot = Robot(bench, quiet_when_idle=True)
+    bench.wait_for(lambda: robot.commands)
+    time.sleep(1.3)
+    start_s = time.monotonic()
+    time.sleep(0.5)
+    assert not robot.commands.since(start_s)
+    robot.see()
+    robot.search()
+    bench.wait_for(robot.drives)
+
+
+def test_it_begins_with_the_task_it_was_started_with(bench: Any) -> None:
+    robot = Robot(bench, mode="search", target="'red ball'")
+    robot.see()
+    bench.wait_for(robot.drives)
 
 
 def test_it_does_not_configure_when_the_robots_limits_are_not_given(bench: Any) -> None:

@@ -51,23 +51,14 @@ class InferenceNodeConfig(ServingConfig):
     compressed: bool = setting(False, "the camera's topic carries CompressedImage (JPEG, PNG) instead of Image")
 
 
-def load(config: InferenceNodeConfig) -> tuple[Bundle, Model]:
-    """The model that ``config`` names, from engines built for this device; ``MissingEngine`` says how to build them."""
-    bundle = Bundle(find_bundle(config.model))
-    model = load_model(bundle, find_engines(bundle, EngineStore(), config.precision), threads=config.threads)
-    warm_up(model)
-    return bundle, model
-
-
 class InferenceNode(ManagedNode[InferenceNodeConfig]):
     """Wires the model: pictures and wishes in, words and percepts out, all with the picture's own stamp."""
 
     _bundle: Bundle
     _model: Model
 
-    def __init__(self, load: Callable[[InferenceNodeConfig], tuple[Bundle, Model]] = load) -> None:
+    def __init__(self) -> None:
         super().__init__("inference_node", InferenceNodeConfig())
-        self._load = load
         self._model_name = ""
         self._worker: ModelWorker | None = None
         self._camera: CameraSubscription | None = None
@@ -84,9 +75,13 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
         create_steady_timer(self, _REFRESH_S, self._refresh)
 
     def configure(self) -> None:
-        """Load the model and warm it up."""
-        self._bundle, self._model = self._load(self.config)
+        """Load the model from engines built for this device, and warm it up; without them say how to build them."""
+        config = self.config
+        self._bundle = Bundle(find_bundle(config.model))
+        engines = find_engines(self._bundle, EngineStore(), config.precision)
+        self._model = load_model(self._bundle, engines, threads=config.threads)
         self._model_name = self._bundle.name
+        warm_up(self._model)
         self.get_logger().info(f"model '{self._model_name}' is loaded")
 
     def activate(self) -> None:
