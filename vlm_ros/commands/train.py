@@ -1,14 +1,15 @@
-"""``vlm_ros train``: render views, train the demo model, write its checkpoint."""
+"""``vlm_ros train``: render views, train the demo model, export it, and report how well it sees."""
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--out", type=Path, default=Path("engines/demo/checkpoint"), help="where the checkpoint goes")
+    parser.add_argument("--out", type=Path, default=Path("engines/demo"), help="the bundle; its checkpoint goes inside")
     parser.add_argument("--work", type=Path, default=Path(".run/train"), help="rendered views and resumable state")
     parser.add_argument("--views", type=int, default=250_000, help="training views to render")
     parser.add_argument("--held-out-views", type=int, default=4_800, help="development views that choose the weights")
@@ -18,11 +19,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--learning-rate", type=float, help="highest learning rate")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--processes", type=int, help="processes that render (default: one per core)")
+    parser.add_argument("--report-views", type=int, default=2_400, help="unseen views of the report")
+    parser.add_argument("--report-only", action="store_true", help="measure the bundle in --out, train nothing")
+    parser.add_argument("--vary-camera", action="store_true", help="report on cameras of any height, pitch and angle")
+    parser.add_argument("--json", action="store_true", help="print the report as one JSON object on one line")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, or go on with a run that was cut short."""
+    """Train, or go on with a run that was cut short; then report on scenes that nobody tunes on."""
+    if not arguments.report_only:
+        _train(arguments)
+    _report(arguments)
+    return 0
+
+
+def _train(arguments: argparse.Namespace) -> None:
     from vlm_ros.core.config import changed
+    from vlm_ros.export.exporting import export_bundle
     from vlm_ros.sim.seeds import DEVELOPMENT, TRAINING
     from vlm_ros.training.checkpoint import save_checkpoint
     from vlm_ros.training.fitting import Fitting, FittingConfig, device_from_name
@@ -36,6 +49,19 @@ def run(arguments: argparse.Namespace) -> int:
     held_out = render_views(DEVELOPMENT, arguments.held_out_views, arguments.work / "held_out", arguments.processes)
     tokenizer = make_tokenizer()
     fitting = Fitting(config, tokenizer, device_from_name(arguments.device), arguments.work / "state.pt")
-    save_checkpoint(fitting.fit(views, held_out), tokenizer, arguments.out)
-    print(f"checkpoint written to {arguments.out}: export it with  vlm_ros export {arguments.out} --out engines/demo")
-    return 0
+    checkpoint = arguments.out / "checkpoint"
+    save_checkpoint(fitting.fit(views, held_out), tokenizer, checkpoint)
+    export_bundle(checkpoint, arguments.out)
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from vlm_ros.core.bundle import Bundle
+    from vlm_ros.sim.seeds import TEST
+    from vlm_ros.sim.views import VIEWS_PER_SCENE, draw_views
+    from vlm_ros.training.report import measure
+
+    first = TEST.seed(50_000)
+    seeds = range(first, first + -(-arguments.report_views // VIEWS_PER_SCENE))
+    views = draw_views(seeds, vary_camera=arguments.vary_camera)
+    report = measure(Bundle(arguments.out), views, total=len(seeds) * VIEWS_PER_SCENE)
+    print(json.dumps(report.figures()) if arguments.json else report.table())
