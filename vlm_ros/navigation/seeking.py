@@ -19,6 +19,10 @@ from vlm_ros.navigation.track import wrapped
 
 _ARRIVED_M = 0.25
 _GIVE_UP_WAY = 0.8
+_ENOUGH_TURNING_RAD = 2.2 * np.pi
+_SAME_SPOT_M = 0.3
+_TURNED_ENOUGH = 0.05
+"""What a turn is still worth at a spot where the robot has looked all around."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,12 @@ class Seeking:
         self._config, self._memory, self._steering = config, memory, steering
         self._heading_rad = pose.yaw_rad
         self._view: Place | None = None
+        self._spot = self._pose = pose
+        self._turned_rad = 0.0
 
     def step(self, senses: Senses, learnt: bool) -> Wish:
         """The wish for this moment; ``learnt`` tells that the memory has changed."""
+        self._count_turns(senses.pose)
         if learnt and not self._under_way(senses.pose):
             self._choose(senses)
         if self._view is None:
@@ -61,11 +68,18 @@ class Seeking:
         angle, length_m = np.array([self._view.angle_from(pose)]), max(self._view.distance_from(pose), SEEN_TO_M)
         return bool(self._memory.ground.blocked(pose, angle, length_m)[0] < _GIVE_UP_WAY)
 
+    def _count_turns(self, pose: Pose) -> None:
+        self._turned_rad += abs(wrapped(pose.yaw_rad - self._pose.yaw_rad))
+        self._pose = pose
+        if np.hypot(pose.x_m - self._spot.x_m, pose.y_m - self._spot.y_m) > _SAME_SPOT_M:
+            self._spot, self._turned_rad = pose, 0.0
+
     def _choose(self, senses: Senses) -> None:
         pose = senses.pose
         turning = wrapped(self._heading_rad - pose.yaw_rad)
         turn = best_turn(self._memory, pose, senses.now_s, self._config, turning)
         place = best_place(self._memory, pose, self._config)
         self._heading_rad = pose.yaw_rad + turn.angle_rad
-        go = place.promise > turn.promise
+        worth = _TURNED_ENOUGH if self._turned_rad > _ENOUGH_TURNING_RAD else 1.0
+        go = place.promise > worth * turn.promise
         self._view = Place.seen_at(pose, place.angle_rad, place.distance_m) if go else None

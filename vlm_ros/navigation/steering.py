@@ -18,11 +18,13 @@ _DIRECTIONS_RAD = np.radians(np.arange(-150.0, 151.0, 7.5))
 _BLOCKED_COSTS_RAD = 4.0
 _CHANGE_COSTS = 0.25
 _LOOKAHEAD_M = 1.1
-_TURN_FIRST_RAD = math.radians(18.0)
+_TURN_FIRST_RAD = math.radians(12.0)
 _TURN_GAIN_PER_S = 2.5
 _STOP_GAIN_PER_S = 2.0
-_LOOKED_AT_RAD = math.radians(16.0)
+_LOOKED_AT_RAD = math.radians(13.0)
 _LOOKED_AT_M = 0.5
+_DARE_M, _DARE = 0.5, 0.5
+"""Straight on is not driven where something is that likely to stand within that distance."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Steering:
         if abs(angle_rad) > _TURN_FIRST_RAD:
             return self.turn(senses, angle_rad)
         speed = min(self._config.cruise_mps, _STOP_GAIN_PER_S * min(distance_m, looked_ahead_m(senses)))
+        if ground.blocked(senses.pose, np.zeros(1), _DARE_M)[0] > _DARE:
+            speed = 0.0
         return Velocity(speed, self.turn(senses, angle_rad).angular_radps)
 
     def _way_around(self, pose: Pose, ground: Ground, angle_rad: float, distance_m: float) -> float:
