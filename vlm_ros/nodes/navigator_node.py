@@ -14,6 +14,7 @@ from vlm_ros.core.clock import monotonic_s
 from vlm_ros.core.config import setting
 from vlm_ros.core.errors import BadQuestion
 from vlm_ros.core.percept import unreadable
+from vlm_ros.navigation.gate import Reason
 from vlm_ros.navigation.navigator import Mode, Navigator, NavigatorConfig, NavigatorOutput, checked_target
 from vlm_ros.navigation.policy import Outcome
 from vlm_ros.ros.commands import CommandPublisher
@@ -33,6 +34,8 @@ from vlm_ros_interfaces.srv import SetMode, SetTarget
 STEP_S = 0.05
 _QUIET_AFTER_S = 1.0
 _MODES = tuple(mode.value for mode in Mode)
+_BROKEN = (Reason.SILENT, Reason.STALE_PERCEPT, Reason.UNREADABLE_PERCEPT, Reason.BAD_WISH)
+"""Grounds to stand that ought not to be; all others belong to driving."""
 _NOT_ACTIVE = "the navigator is not active: activate it first"
 
 
@@ -121,6 +124,7 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
         if self._configured:
             self._navigator.shut_down()
             self._commands.hold()
+            self._search.abort("the navigator is shutting down")
 
     def health(self) -> Health:
         """What the robot does and why, for ``/diagnostics``."""
@@ -135,7 +139,8 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
             "gate": output.gate.value,
             "percept_age_s": output.percept_age_s,
         }
-        return Health(Level.WARN if output.gate_text else Level.OK, output.gate_text or output.reason, values)
+        level = Level.WARN if output.gate in _BROKEN else Level.OK
+        return Health(level, output.gate_text or output.reason, values)
 
     def _step(self) -> None:
         """One step of driving: command first, then tell."""

@@ -87,8 +87,8 @@ class SimNode(Node):
         self._odometry.publish(msg_from_odometry(self._world.odometry(), self._header("odom"), "base_link"))
 
     def _take_picture(self) -> None:
-        header = self._header(_CAMERA_FRAME)
-        self._images.publish(image_from_rgb(self._drawing_camera().render(), header.stamp, header.frame_id))
+        camera, header = self._drawing_camera(), self._header(_CAMERA_FRAME)
+        self._images.publish(image_from_rgb(camera.render(), header.stamp, header.frame_id))
         self._infos.publish(info_from_spec(self._world.scene.camera, header))
 
     def _publish_scan(self) -> None:

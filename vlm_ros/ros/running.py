@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from typing import Protocol
@@ -21,6 +22,8 @@ Leave = Callable[[int], None]
 
 _POLL_S = 0.1
 _LONGEST_CALLBACK_S = 5.0
+_FAREWELL_S = 0.1
+"""For the last results and states to go out."""
 
 
 class RunnableNode(Protocol):
@@ -54,6 +57,8 @@ def run_node(make_node: Callable[[Leave], RunnableNode], *, threads: int = 1) ->
     spinner.start()
     departure.wait()
     node.stop()
+    time.sleep(_FAREWELL_S)
+    departure.over.set()
     spinner.join(_LONGEST_CALLBACK_S)
     executor.shutdown(timeout_sec=_LONGEST_CALLBACK_S)
     node.destroy_node()
@@ -62,21 +67,13 @@ def run_node(make_node: Callable[[Leave], RunnableNode], *, threads: int = 1) ->
 
 
 class _Departure:
-    """Why and with which status the process leaves."""
+    """Why and with which status the process leaves; ``over`` once the node has said goodbye."""
 
     def __init__(self) -> None:
         self.status = 0
+        self.over = threading.Event()
         self._leaving = threading.Event()
         self._parent = os.getppid()
-
-    @property
-    def due(self) -> bool:
-        """Whether there is a reason to leave.
-
-        A terminated ``ros2 launch`` leaves its nodes behind with another parent, so a change of
-        parent is a reason. A node started by a service manager keeps its parent.
-        """
-        return self._leaving.is_set() or os.getppid() != self._parent
 
     def listen(self) -> None:
         """Leave on SIGINT and SIGTERM; a second one ends the process at once."""
@@ -89,9 +86,13 @@ class _Departure:
         self._leaving.set()
 
     def wait(self) -> None:
-        """Return once there is a reason to leave."""
-        while not self.due:
-            self._leaving.wait(_POLL_S)
+        """Return once there is a reason to leave.
+
+        A terminated ``ros2 launch`` leaves its nodes behind with another parent, so a change of
+        parent is a reason. A node started by a service manager keeps its parent.
+        """
+        while not self._leaving.wait(_POLL_S) and os.getppid() == self._parent:
+            pass
 
     def _on_signal(self, number: int, frame: object) -> None:
         signal.signal(number, signal.SIG_DFL)
@@ -100,7 +101,7 @@ class _Departure:
 
 def _spin(executor: Executor, departure: _Departure) -> None:
     try:
-        while not departure.due:
+        while not departure.over.is_set():
             executor.spin_once(timeout_sec=_POLL_S)
     except ExternalShutdownException:
         departure.leave()
