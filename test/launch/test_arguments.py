@@ -10,6 +10,7 @@ from typing import get_type_hints
 import pytest
 
 from vlm_ros.core.config import settings_of
+from vlm_ros.core.errors import BadConfig
 from vlm_ros.launching.arguments import ARGUMENTS, PARAMETERS, given_parameters
 
 ROOT = Path(__file__).parents[2]
@@ -68,10 +69,21 @@ def test_empty_arguments_leave_the_settings_file_alone():
 
 def test_target_alone_means_to_search_for_it():
     assert given_parameters("navigator_node", {"target": "red ball", "mode": ""}) == {
-        "target": ("red ball", str),
-        "mode": ("search", str),
+        "target": "red ball",
+        "mode": "search",
     }
 
 
 def test_mode_stands_when_given_with_a_target():
-    assert given_parameters("navigator_node", {"target": "red ball", "mode": "follow"})["mode"] == ("follow", str)
+    assert given_parameters("navigator_node", {"target": "red ball", "mode": "follow"})["mode"] == "follow"
+
+
+def test_values_have_the_types_of_their_parameters():
+    told = {"target": "7", "stamped": "true", "seed": "7"}
+    assert given_parameters("sim_node", told) == {"target": "7", "stamped": True, "seed": 7}
+    assert given_parameters("navigator_node", {"stamped": "false"}) == {"stamped": False}
+
+
+def test_text_that_is_no_number_is_refused_by_name():
+    with pytest.raises(BadConfig, match="'seed' is 'seven'"):
+        given_parameters("sim_node", {"seed": "seven"})

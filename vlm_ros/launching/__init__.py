@@ -1,1 +1,1 @@
-"""What the launch files share. All but ``arguments`` needs ``launch`` and ``launch_ros``, of Humble or later."""
+"""What the launch files share. ``arguments`` and ``transport`` are plain; the rest needs ``launch``."""

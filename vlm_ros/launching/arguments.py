@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from vlm_ros.core.errors import BadConfig
+
 _FLAG = ("", "true", "false")
 _AS_SET = "; left empty: as the settings file says"
 
@@ -48,13 +50,27 @@ PARAMETERS: dict[str, dict[str, tuple[str, type]]] = {
 """For each executable: its parameter, to the argument that sets it and the parameter's type."""
 
 
-def given_parameters(executable: str, arguments: Mapping[str, str]) -> dict[str, tuple[str, type]]:
-    """Parameter to text and type, of those that the user set by an argument. A target alone means to search for it."""
+def given_parameters(executable: str, arguments: Mapping[str, str]) -> dict[str, str | bool | int]:
+    """Parameter to value, of those that the user set by an argument. A target alone means to search for it.
+
+    Raises ``BadConfig`` for a text that is no value of the parameter's type.
+    """
     told = dict(arguments)
     if told.get("target") and not told.get("mode"):
         told["mode"] = "search"
     return {
-        parameter: (told[argument], kind)
+        parameter: _value(argument, told[argument], kind)
         for parameter, (argument, kind) in PARAMETERS[executable].items()
         if told.get(argument)
     }
+
+
+def _value(argument: str, text: str, kind: type) -> str | bool | int:
+    if kind is bool:
+        return text == "true"
+    if kind is str:
+        return text
+    try:
+        return int(text)
+    except ValueError as error:
+        raise BadConfig(f"the launch argument '{argument}' is '{text}': give a whole number") from error

@@ -10,13 +10,12 @@ from launch import Action, LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 
 from vlm_ros.launching.arguments import ARGUMENTS
-
-_BEFORE_FAST_DDS_3 = ("humble", "iron", "jazzy")
+from vlm_ros.launching.transport import own_transport
 
 
 def describe_launch(bring_up: Callable[[LaunchContext], Sequence[Action]], *arguments: str) -> LaunchDescription:
     """A launch file's description: its ``arguments``, our transport, and the actions that ``bring_up`` returns."""
-    return LaunchDescription([*map(_declared, arguments), *_own_transport(), OpaqueFunction(function=bring_up)])
+    return LaunchDescription([*map(_declared, arguments), *_transport(), OpaqueFunction(function=bring_up)])
 
 
 def config_file(name: str) -> str:
@@ -31,10 +30,6 @@ def _declared(name: str) -> DeclareLaunchArgument:
     )
 
 
-def _own_transport() -> list[Action]:
-    """Fast DDS with room for whole pictures in shared memory, unless the user brings a profile of their own."""
-    older, newer = "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"
-    if os.environ.get(older) or os.environ.get(newer):
-        return []
-    name = older if os.environ.get("ROS_DISTRO") in _BEFORE_FAST_DDS_3 else newer
-    return [SetEnvironmentVariable(name, config_file("fastdds.xml"))]
+def _transport() -> list[Action]:
+    variables = own_transport(os.environ, config_file("fastdds.xml"))
+    return [SetEnvironmentVariable(name, value) for name, value in variables.items()]

@@ -35,8 +35,10 @@ def _described(context: LaunchContext, executable: str, parameters: dict[str, An
     """What ``Node`` takes. Later parameters go before earlier ones: settings file, the user's file, arguments."""
     told = context.launch_configurations
     files = filter(None, [config_file(f"{executable}.yaml"), told.get("params_file")])
+    # Without its type, launch would read the text 'yes' as a truth and '7' as a number.
     given = {
-        name: ParameterValue(text, value_type=kind) for name, (text, kind) in given_parameters(executable, told).items()
+        name: ParameterValue(value, value_type=str) if isinstance(value, str) else value
+        for name, value in given_parameters(executable, told).items()
     }
     return {
         "package": "vlm_ros",
