@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from vlm_ros.ros.domains import free_domain
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 
-def _free_domain() -> int:
-    """A domain nobody on this machine uses: its first participant's port is free (RTPS 2.5, 9.6.2.4)."""
-    for offset in range(100):
-        domain = 1 + (os.getpid() + offset) % 100
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("", 7400 + 250 * domain + 10))
-            except OSError:
-                continue
-            return domain
-    raise RuntimeError("every DDS domain is taken")
-
-
-os.environ["ROS_DOMAIN_ID"] = str(_free_domain())
+os.environ["ROS_DOMAIN_ID"] = str(free_domain())
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
 

@@ -38,8 +38,16 @@ class EpisodeResult:
 
     @property
     def spl(self) -> float:
-        """Success weighted by path length (Anderson et al., "On Evaluation of Embodied Navigation Agents", 2018)."""
-        return self.shortest_m / max(self.way_m, self.shortest_m) if self.success else 0.0
+        """See ``success_by_path_length``."""
+        return success_by_path_length(self.success, self.way_m, self.shortest_m)
+
+
+def success_by_path_length(success: bool, way_m: float, shortest_m: float | None) -> float:
+    """Success weighted by path length (Anderson et al., "On Evaluation of Embodied Navigation Agents", 2018).
+
+    0 without success, and where there is no shortest way.
+    """
+    return shortest_m / max(way_m, shortest_m) if success and shortest_m is not None else 0.0
 
 
 def stands_before(scene: Scene, pose: Pose, camera: Camera) -> bool:

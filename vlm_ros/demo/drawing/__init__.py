@@ -1,0 +1,1 @@
+"""The pictures of a drive: plain values in, Pillow images out."""

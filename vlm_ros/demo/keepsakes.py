@@ -1,0 +1,54 @@
+"""What stays of a drive: pictures, a film and the result, in one folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vlm_ros.core.errors import MissingLibrary
+from vlm_ros.demo.display import Display
+from vlm_ros.demo.drawing.film import FILM_PX, Film
+from vlm_ros.demo.drawing.floor import Floor
+from vlm_ros.demo.drawing.sheet import contact_sheet
+from vlm_ros.demo.drawing.trajectory import result_text, title_text, trajectory_picture
+from vlm_ros.demo.judging import Result
+from vlm_ros.demo.recording import Recording
+from vlm_ros.demo.trail import Trail
+from vlm_ros.demo.video import FRAMES_PER_S, write_video
+from vlm_ros.sim.scene import Scene
+
+_SHEET_PICTURES = 16
+_FIRST_WORDS_S = 1.0
+"""The first picture of the sheet is taken once there is something to say of it."""
+
+
+def write_keepsakes(
+    out: Path, scene: Scene, floor: Floor, recording: Recording, trail: Trail, result: Result, display: Display
+) -> None:
+    """``trajectory.png``, ``contact_sheet.png``, ``demo.mp4`` and ``result.json`` under ``out``."""
+    (out / "result.json").write_text(json.dumps(asdict(result), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    display.stage("drawing the pictures", 0.0)
+    display.refresh()
+    trajectory_picture(scene, floor, trail, result).save(out / "trajectory.png")
+    times_s = np.linspace(min(_FIRST_WORDS_S, recording.end_s), recording.end_s, _SHEET_PICTURES)
+    moments = [recording.moment(float(time_s)) for time_s in times_s]
+    contact_sheet(f"{title_text(result)}   ·   {result_text(result)}", moments).save(out / "contact_sheet.png")
+    film = Film(title_text(result), floor, scene.target_object if result.target else None, trail)
+    try:
+        write_video(out / "demo.mp4", _frames(film, recording, trail, display), FILM_PX)
+    except (MissingLibrary, OSError) as error:
+        display.stage(f"no film: {error}", 1.0)
+        display.refresh()
+
+
+def _frames(film: Film, recording: Recording, trail: Trail, display: Display) -> Iterator[Image.Image]:
+    end_s = float(trail.time_s[-1])
+    for time_s in np.arange(0.0, end_s, 1.0 / FRAMES_PER_S):
+        display.stage("writing the film", float(time_s) / end_s)
+        display.refresh()
+        yield film.frame(recording.moment(float(time_s)))

@@ -1,0 +1,96 @@
+"""Processes that live exactly as long as the demo does."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from vlm_ros.core.errors import NodeFailed
+from vlm_ros.demo.leftovers import remove_leftovers, shared_memory_of
+
+_POLITE_S = 8.0
+"""How long a process may take to leave after SIGTERM; ours take a quarter of a second."""
+_TAIL_LINES = 15
+
+
+class Processes:
+    """Use with ``with``: at its end every process has ended, and its shared memory is freed.
+
+    Each writes a log file of its own, and leads a process group of its own, so that Ctrl-C reaches
+    the demo alone, which then ends the others in order.
+    """
+
+    def __init__(self, logs: Path, environment: Mapping[str, str]) -> None:
+        logs.mkdir(parents=True, exist_ok=True)
+        self._logs = logs
+        self._environment = environment
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._may_leave: set[str] = set()
+        self._memory: set[Path] = set()
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def start(self, name: str, command: Sequence[str], *, may_leave: bool = False) -> None:
+        """Start a process that is to live until the end, or that may leave before, with status 0."""
+        if may_leave:
+            self._may_leave.add(name)
+        with self._log(name).open("wb") as log:
+            self._running[name] = subprocess.Popen(
+                command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def check(self) -> None:
+        """Raise ``NodeFailed``, with the end of its log, where a process has ended that should not have."""
+        for name, process in self._running.items():
+            self._memory |= shared_memory_of(process.pid)
+            status = process.poll()
+            if status is not None and not (status == 0 and name in self._may_leave):
+                raise NodeFailed(f"{name} {_ending(status)}: {self._last_words(name)}")
+
+    def has_left(self, name: str) -> bool:
+        """Whether a process that may leave has left."""
+        return self._running[name].poll() == 0
+
+    def close(self) -> None:
+        """End every process, the newest first; kill those that do not leave in time."""
+        for process in reversed(self._running.values()):
+            self._memory |= shared_memory_of(process.pid)
+            process.terminate()
+        end_s = time.monotonic() + _POLITE_S
+        try:
+            for process in self._running.values():
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(max(0.0, end_s - time.monotonic()))
+        finally:
+            for process in self._running.values():
+                process.kill()
+                process.wait()
+            self._running.clear()
+            remove_leftovers(self._memory)
+
+    def _log(self, name: str) -> Path:
+        return self._logs / f"{name}.log"
+
+    def _last_words(self, name: str) -> str:
+        lines = self._log(name).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        if not lines:
+            return "it said nothing"
+        return "\n".join([f"the end of its log, {self._log(name)}:", *(f"  | {line}" for line in lines[-_TAIL_LINES:])])
+
+
+def _ending(status: int) -> str:
+    return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
