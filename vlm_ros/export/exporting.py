@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlm_ros.core.errors import BadBundle, require
 from vlm_ros.export.bundle_files import read_json, write_bundle_files
+from vlm_ros.export.steps import OnStep, say_nothing
 
 if TYPE_CHECKING:
     from vlm_ros.export.agreement import Agreement
@@ -21,13 +22,6 @@ FAMILIES = {"llava": "vlm_ros.export.llava"}
 OPSETS = (20, 23)
 """20 runs wherever we do. 23 has fewer, larger operators and decodes faster on the processor, but TensorRT 10.3
 of JetPack 6 lacks them, and ONNX Runtime 1.23, the newest for Python 3.10, answers left-padded prompts with NaN."""
-
-OnStep = Callable[[str, float], None]
-"""Told which step begins now, and which share of the whole is done, 0..1."""
-
-
-def say_nothing(step: str, share: float) -> None:
-    """An ``OnStep`` for those who only wait for the end."""
 
 
 def export_bundle(

@@ -5,19 +5,16 @@ from __future__ import annotations
 import importlib
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
 from vlm_ros.export.agreement import Agreement
 from vlm_ros.export.greedy import check_tokens
 from vlm_ros.export.onnx_export import write_onnx
+from vlm_ros.export.steps import OnStep
 from vlm_ros.export.validation import check_part
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
 from vlm_ros.runtime.runner import Runner
-
-if TYPE_CHECKING:
-    from vlm_ros.export.exporting import OnStep
 
 
 def export_graphs(family: str, checkpoint: Path, folder: Path, opset: int, on_step: OnStep) -> dict[str, Agreement]:
