@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from robot_bench import Bench
 
 FRAGILE = """
@@ -110,3 +111,12 @@ def test_a_failed_activation_leaves_a_node_that_does_not_work(bench: Bench, on_p
     assert bench.change("stubborn", Transition.TRANSITION_CONFIGURE)
     assert not bench.change("stubborn", Transition.TRANSITION_ACTIVATE)
     assert bench.state("stubborn") == state
+
+
+def test_a_transition_that_the_state_does_not_have_is_refused(bench: Bench) -> None:
+    process = bench.start(STUBBORN)
+    assert bench.change("stubborn", Transition.TRANSITION_CONFIGURE)
+    request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE))
+    assert not bench.call(ChangeState, "stubborn/change_state", request).success
+    assert bench.state("stubborn") == "inactive"
+    assert bench.end(process) == 0

@@ -63,7 +63,6 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
         self._configured = False
         self._warn = Quieted(self.get_logger().warning)
         self._output: NavigatorOutput | None = None
-        self._last_task_s = monotonic_s()
         self._inputs: list[Any] = []
         self._timer: Timer | None = None
         self._states = self.create_publisher(NavigationState, "navigation_state", 1)
@@ -89,6 +88,7 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
     def activate(self) -> None:
         """Listen, and go on with the task from an empty memory."""
         self._navigator.activate()
+        self._last_task_s = monotonic_s()
         self._announce()
         self._commands.release()
         self._inputs = [

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from rclpy.action.server import RCLError
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from vlm_ros.core.errors import VlmRosError
@@ -25,6 +26,7 @@ class ManagedNode(LifecycleNode, Generic[C]):
 
     def __init__(self, name: str, defaults: C) -> None:
         super().__init__(name)
+        self._refuse_impossible_transitions()
         self.state = "unconfigured"
         self.parameters = NodeParameters(self, defaults, self.reconfigure)
 
@@ -90,6 +92,21 @@ class ManagedNode(LifecycleNode, Generic[C]):
         self._attempt("stop", self.stop, self.state)
         self._release()
         super().destroy_node()
+
+    def _refuse_impossible_transitions(self) -> None:
+        """Humble lets the error of a transition that the state does not have end the process; later releases refuse."""
+        service = next(service for service in self.services if service.srv_name.endswith("change_state"))
+        change_state = service.callback
+
+        def refuse_or_change(request: Any, response: Any) -> Any:
+            try:
+                return change_state(request, response)
+            except RCLError as error:
+                self.get_logger().error(f"no such transition from '{self.state}': {error}")
+                response.success = False
+                return response
+
+        service.callback = refuse_or_change
 
     def _release(self) -> TransitionCallbackReturn:
         stopped = self._attempt("deactivate", self.deactivate, "inactive")

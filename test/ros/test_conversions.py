@@ -1,0 +1,103 @@
+"""Between our values and messages: nothing is lost, and bad words are refused."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from std_msgs.msg import Header
+
+from vlm_ros.core.answer import Answer, Choices, Finish, FreeText, JsonSchema, Regex
+from vlm_ros.core.errors import BadQuestion
+from vlm_ros.core.motion import Odometry, Pose, Scan, Velocity
+from vlm_ros.core.percept import Bearing, PathAhead, Percept, Range, unreadable, unseen
+from vlm_ros.ros.answers import form_from_request, response_from_answer, result_from_answer, scene_from_answer
+from vlm_ros.ros.motion import msg_from_odometry, msg_from_scan, odometry_from_msg, scan_from_msg
+from vlm_ros.ros.percepts import msg_from_percept, percept_from_msg
+from vlm_ros.ros.stamps import ns_from_stamp, stamp_from_ns
+from vlm_ros_interfaces.srv import Ask
+
+STAMP_NS = 1_795_202_619_592_697_303
+
+
+@pytest.mark.parametrize(
+    "percept",
+    [
+        Percept("red ball", True, Bearing.LEFT, Range.NEAR, PathAhead.BLOCKED, 0.5, STAMP_NS),
+        unseen("red ball", STAMP_NS, PathAhead.CLEAR, 0.25),
+        unreadable("red ball", STAMP_NS),
+    ],
+)
+def test_a_percept_survives_the_way_there_and_back(percept: Percept) -> None:
+    message = msg_from_percept(percept, "optical")
+    assert message.header.frame_id == "optical"
+    assert percept_from_msg(message, ns_from_stamp(message.header.stamp)) == percept
+
+
+@pytest.mark.parametrize("change", [{"bearing": "up"}, {"range": "here"}, {"path": ""}, {"bearing": ""}])
+def test_a_percept_with_bad_words_is_refused(change: dict[str, str]) -> None:
+    message = msg_from_percept(Percept("x", True, Bearing.LEFT, Range.NEAR, PathAhead.CLEAR, 1.0, 0), "")
+    for name, value in change.items():
+        setattr(message, name, value)
+    with pytest.raises(ValueError, match=r"."):
+        percept_from_msg(message, 0)
+
+
+@pytest.mark.parametrize("yaw_rad", [-3.0, -0.5, 0.0, 1.5, 3.1])
+def test_odometry_survives_the_way_there_and_back(yaw_rad: float) -> None:
+    odometry = Odometry(Pose(1.0, -2.0, yaw_rad), Velocity(0.3, -0.4), 5.0)
+    back = odometry_from_msg(msg_from_odometry(odometry, Header(), "base_link"), 5.0)
+    assert back.pose.yaw_rad == pytest.approx(yaw_rad)
+    assert (back.pose.x_m, back.pose.y_m, back.velocity) == (1.0, -2.0, odometry.velocity)
+
+
+def test_a_scan_survives_the_way_there_and_back() -> None:
+    scan = Scan(np.array([1.0, np.inf, 2.5], np.float32), -1.0, 0.5, 0.05, 8.0, 3.0)
+    back = scan_from_msg(msg_from_scan(scan, Header()), 3.0)
+    np.testing.assert_array_equal(back.ranges_m, scan.ranges_m)
+    assert back.angle_min_rad == pytest.approx(-1.0)
+    assert back.angle_step_rad == pytest.approx(0.5)
+    assert (back.range_max_m, back.stamp_s) == (pytest.approx(8.0), 3.0)
+    assert math.isclose(msg_from_scan(scan, Header()).angle_max, 0.0)
+
+
+def test_stamps_survive_the_way_there_and_back() -> None:
+    assert ns_from_stamp(stamp_from_ns(STAMP_NS)) == STAMP_NS
+
+
+@pytest.mark.parametrize(
+    ("request_", "form"),
+    [
+        (Ask.Request(), FreeText()),
+        (Ask.Request(choices=["a", "b"]), Choices(("a", "b"))),
+        (Ask.Request(regex="[0-9]+"), Regex("[0-9]+")),
+        (Ask.Request(json_schema='{"type": "object"}'), JsonSchema({"type": "object"})),
+    ],
+)
+def test_a_request_has_one_form(request_: Ask.Request, form: object) -> None:
+    assert form_from_request(request_) == form
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (Ask.Request(choices=["a"], regex="b"), "at most one"),
+        (Ask.Request(json_schema="{"), "no JSON"),
+        (Ask.Request(json_schema="[1]"), "JSON object"),
+    ],
+)
+def test_a_request_without_one_form_is_refused(request_: Ask.Request, words: str) -> None:
+    with pytest.raises(BadQuestion, match=words):
+        form_from_request(request_)
+
+
+@pytest.mark.parametrize("finish", Finish)
+def test_an_answer_that_was_cut_says_so(finish: Finish) -> None:
+    answer = Answer("two", finish, 3, 0.5, 0.1, 0.2, STAMP_NS, "optical")
+    for message in (response_from_answer(answer), result_from_answer(answer)):
+        assert message.success == (finish is Finish.STOP)
+        assert bool(message.message) == (finish is not Finish.STOP)
+        assert (message.finish, message.tokens) == (finish.value, 3)
+    scene = scene_from_answer(answer, "What?")
+    assert (scene.text, scene.prompt, ns_from_stamp(scene.header.stamp)) == ("two", "What?", STAMP_NS)
