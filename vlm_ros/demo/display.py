@@ -49,7 +49,7 @@ class Lines:
     def stage(self, text: str, share: float) -> None:
         """One line for each new stage."""
         if text != self._stage:
-            self._stage = text
+            self._stage, self._recording = text, None
             print(f"  {text}", file=sys.stderr, flush=True)
 
     def watch(self, recording: Recording) -> None:

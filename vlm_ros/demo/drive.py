@@ -20,6 +20,8 @@ _BUILD_S = 1800.0
 _SENSES_S = 60.0
 _GRACE_S = 5.0
 """The robot ends a search by itself; past its time by so much it is not asked any more."""
+_DESCRIBE_S = 1.0
+"""More talkative than a robot that nobody watches."""
 _AFTERWARDS_S = 1.2
 """Long enough for a score of the robot where it stands."""
 
@@ -57,7 +59,9 @@ def _bring_up(options: DemoOptions, processes: Processes, station: Station, disp
     processes.start("build_node", build, may_leave=True)
     station.wait_for(lambda: processes.has_left("build_node"), _BUILD_S, "the model's engines")
     display.stage("loading the model", 1.0)
-    processes.start("inference_node", node_command("inference_node", {"model": model}))
+    processes.start(
+        "inference_node", node_command("inference_node", {"model": model, "describe_period_s": _DESCRIBE_S})
+    )
     station.bring_up("inference_node")
     display.stage("starting the navigator", 1.0)
     limit = {"search_timeout_s": float(options.time_limit_s)}

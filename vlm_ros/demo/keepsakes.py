@@ -14,17 +14,16 @@ from vlm_ros.core.errors import MissingLibrary
 from vlm_ros.demo.display import Display
 from vlm_ros.demo.drawing.film import FILM_PX, Film
 from vlm_ros.demo.drawing.floor import Floor
+from vlm_ros.demo.drawing.heading import title_text
 from vlm_ros.demo.drawing.sheet import contact_sheet
-from vlm_ros.demo.drawing.trajectory import result_text, title_text, trajectory_picture
+from vlm_ros.demo.drawing.trajectory import trajectory_picture
 from vlm_ros.demo.judging import Result
-from vlm_ros.demo.recording import Recording
+from vlm_ros.demo.recording import Moment, Recording
 from vlm_ros.demo.trail import Trail
 from vlm_ros.demo.video import FRAMES_PER_S, write_video
 from vlm_ros.sim.scene import Scene
 
 _SHEET_PICTURES = 16
-_FIRST_WORDS_S = 1.0
-"""The first picture of the sheet is taken once there is something to say of it."""
 
 
 def write_keepsakes(
@@ -35,15 +34,20 @@ def write_keepsakes(
     display.stage("drawing the pictures", 0.0)
     display.refresh()
     trajectory_picture(scene, floor, trail, result).save(out / "trajectory.png")
-    times_s = np.linspace(min(_FIRST_WORDS_S, recording.end_s), recording.end_s, _SHEET_PICTURES)
-    moments = [recording.moment(float(time_s)) for time_s in times_s]
-    contact_sheet(f"{title_text(result)}   ·   {result_text(result)}", moments).save(out / "contact_sheet.png")
+    contact_sheet(result, moments_of_speech(recording, _SHEET_PICTURES)).save(out / "contact_sheet.png")
     film = Film(title_text(result), floor, scene.target_object if result.target else None, trail)
     try:
         write_video(out / "demo.mp4", _frames(film, recording, trail, display), FILM_PX)
     except (MissingLibrary, OSError) as error:
         display.stage(f"no film: {error}", 1.0)
         display.refresh()
+
+
+def moments_of_speech(recording: Recording, most: int) -> list[Moment]:
+    """Up to ``most`` moments at which the robot had just said something, and the one at which it ended."""
+    times_s = [time_s for time_s, _ in recording.words if time_s < recording.end_s]
+    chosen = np.unique(np.linspace(0, len(times_s) - 1, most - 1).round().astype(int)) if times_s else []
+    return [recording.moment(time_s) for time_s in [*(times_s[index] for index in chosen), recording.end_s]]
 
 
 def _frames(film: Film, recording: Recording, trail: Trail, display: Display) -> Iterator[Image.Image]:

@@ -12,7 +12,6 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from vlm_ros.core.motion import Pose
 from vlm_ros.demo.drawing.captions import doing_text, percept_text, speed_text
 from vlm_ros.demo.drawing.floor import Floor
 from vlm_ros.demo.drawing.plan import Plan
@@ -50,10 +49,7 @@ class Terminal:
 
     def stage(self, text: str, share: float) -> None:
         """Shown as a bar at the next ``refresh``."""
-        if text != self._stage[0] and self._recording is not None:
-            self._recording = None
-        self._stage = text, share
-        self._shown_s = float("-inf")
+        self._stage, self._recording = (text, share), None
 
     def watch(self, recording: Recording) -> None:
         """Show the drive instead of the stage."""
@@ -92,7 +88,7 @@ class Terminal:
         if self._scene.target_object is not None:
             plan.target(self._scene.target_object)
         plan.trail(trail_from_recording(recording, self._scene.start), max(1.0, moment.time_s))
-        plan.robot(moment.pose or Pose(*vars(self._scene.start).values()))
+        plan.robot(moment.pose or self._scene.start)
         return plan
 
 

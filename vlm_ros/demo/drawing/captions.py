@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vlm_ros.core.motion import STANDSTILL
 from vlm_ros.core.percept import Percept
 from vlm_ros.demo.drawing.style import BAD, FAINT, GOOD, Color
 from vlm_ros.demo.recording import Doing
@@ -17,8 +18,8 @@ def percept_text(percept: Percept | None) -> str:
     if not percept.target:
         return path
     if percept.bearing is None or percept.range is None:
-        return f"no {percept.target}  ·  {path}"
-    return f"{percept.target}: {percept.bearing.value}, {percept.range.value}  ·  {path}"
+        return f"no {percept.target} · {path}"
+    return f"{percept.target}: {percept.bearing.value}, {percept.range.value} · {path}"
 
 
 def percept_color(percept: Percept | None) -> Color:
@@ -29,10 +30,11 @@ def percept_color(percept: Percept | None) -> Color:
 
 
 def doing_text(doing: Doing | None) -> str:
-    """The mode, the state in it, and why."""
+    """The mode, the state in it, and why; where the gate holds the robot, what the gate says."""
     if doing is None:
         return "starting"
-    return f"{doing.mode}: {doing.state.replace('_', ' ')} ({doing.gate or doing.reason})"
+    held = doing.gate and doing.velocity == STANDSTILL
+    return f"{doing.mode}: {doing.state.replace('_', ' ')} ({doing.gate if held else doing.reason})"
 
 
 def speed_text(doing: Doing | None) -> str:

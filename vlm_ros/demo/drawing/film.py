@@ -13,7 +13,7 @@ from vlm_ros.demo.recording import Moment
 from vlm_ros.demo.trail import Trail
 from vlm_ros.sim.scene import SceneObject
 
-FILM_PX = (1184, 704)
+FILM_PX = (1168, 704)
 """Both are multiples of 16, which encoders like."""
 _CAMERA_PX, _PLAN_PX = (640, 480), 480
 _TOP_PX = 56
@@ -44,7 +44,7 @@ class Film:
 
     def _plan_at(self, time_s: float) -> Image.Image:
         if time_s > self._drawn_s:
-            self._plan.trail(self._trail.sampled([self._drawn_s, time_s]), float(self._trail.time_s[-1]))
+            self._plan.trail(self._trail.sampled([self._drawn_s, time_s]), float(self._trail.time_s[-1]), edged=False)
             self._drawn_s = time_s
         plan = self._plan.copy()
         plan.robot(self._trail.at(time_s))

@@ -47,31 +47,32 @@ class Plan:
         """What is drawn, in the size asked for."""
         return self._image.reduce(_FINER)
 
-    def trail(self, trail: Trail, whole_s: float) -> None:
-        """The way, coloured by its time out of ``whole_s``, on a white edge."""
+    def trail(self, trail: Trail, whole_s: float, *, edged: bool = True) -> None:
+        """The way, coloured by its time out of ``whole_s``, on a white edge unless it is drawn piece by piece."""
         columns, rows = self._pixels(trail.x_m, trail.y_m)
         points = list(zip(columns.tolist(), rows.tolist(), strict=True))
         if len(points) < 2:
             return
         width = self._robot_px * 0.42
-        self._line(points, WHITE, width + 0.16 * self._robot_px)
+        if edged:
+            self._line(points, WHITE, width + 0.16 * self._robot_px)
         for time_s, before, after in zip(trail.time_s[1:], points, points[1:]):  # noqa: B905 - pairs of neighbours
             self._line([before, after], time_color(float(time_s) / whole_s), width)
 
     def headings(self, poses: Iterable[Pose]) -> None:
         """Arrow heads on the trail."""
-        size = 0.42 * self._robot_px
+        size = 0.5 * self._robot_px
         for pose in poses:
             corners = [(1.2, 0.0), (-0.8, 0.75), (-0.35, 0.0), (-0.8, -0.75)]
             self._draw.polygon(self._turned(pose, corners, size), fill=WHITE, outline=INK)
 
-    def robot(self, pose: Pose, color: Color = ROBOT, *, hollow: bool = False) -> None:
-        """A disc of the robot's size with a nose; ``hollow`` for where it was."""
+    def robot(self, pose: Pose, color: Color = ROBOT) -> None:
+        """A disc of the robot's size, with a nose."""
         x, y = self._point(pose.x_m, pose.y_m)
         radius, edge = self._robot_px, max(2, round(0.16 * self._robot_px))
-        self._disc(x, y, radius, fill=None if hollow else color, outline=color if hollow else WHITE, width=edge)
+        self._disc(x, y, radius, fill=color, outline=WHITE, width=edge)
         nose = [(0.95, 0.0), (-0.15, 0.6), (-0.15, -0.6)]
-        self._draw.polygon(self._turned(pose, nose, 0.8 * radius), fill=color if hollow else WHITE)
+        self._draw.polygon(self._turned(pose, nose, 0.8 * radius), fill=WHITE)
 
     def target(self, thing: SceneObject) -> None:
         """A ring around the thing that is looked for."""

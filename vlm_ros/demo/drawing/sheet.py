@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw
 
 from vlm_ros.demo.drawing.captions import doing_text, percept_color, percept_text
+from vlm_ros.demo.drawing.heading import HEADING_PX, write_heading
 from vlm_ros.demo.drawing.style import (
     FAINT,
     INK,
@@ -20,28 +21,26 @@ from vlm_ros.demo.drawing.style import (
     wrapped_lines,
     write_tag,
 )
+from vlm_ros.demo.judging import Result
 from vlm_ros.demo.recording import Moment
 
 _COLUMNS = 4
-_PICTURE_PX = (360, 270)
+_PICTURE_PX = (400, 300)
 _TEXT_PX = 118
-_TITLE_PX = 64
 _SPOKEN_LINES = 3
 
 
-def contact_sheet(title: str, moments: Sequence[Moment]) -> Image.Image:
+def contact_sheet(result: Result, moments: Sequence[Moment]) -> Image.Image:
     """Four pictures a row, in the order of time; each with its time, percept, words and state."""
     rows = -(-len(moments) // _COLUMNS)
     width = MARGIN_PX + _COLUMNS * (_PICTURE_PX[0] + MARGIN_PX)
-    page = Image.new("RGB", (width, _TITLE_PX + rows * (_PICTURE_PX[1] + _TEXT_PX + MARGIN_PX)), PAPER)
+    page = Image.new("RGB", (width, HEADING_PX + rows * (_PICTURE_PX[1] + _TEXT_PX + MARGIN_PX)), PAPER)
     draw = ImageDraw.Draw(page)
-    face = font(28, bold=True)
-    room = width - 2 * MARGIN_PX
-    draw.text((MARGIN_PX, _TITLE_PX // 2), shortened(title, face, room), fill=INK, font=face, anchor="lm")
+    write_heading(draw, result, width)
     for index, moment in enumerate(moments):
         row, column = divmod(index, _COLUMNS)
         left = MARGIN_PX + column * (_PICTURE_PX[0] + MARGIN_PX)
-        _draw_moment(page, draw, moment, left, _TITLE_PX + row * (_PICTURE_PX[1] + _TEXT_PX + MARGIN_PX))
+        _draw_moment(page, draw, moment, left, HEADING_PX + row * (_PICTURE_PX[1] + _TEXT_PX + MARGIN_PX))
     return page
 
 
@@ -58,7 +57,7 @@ def _draw_moment(page: Image.Image, draw: ImageDraw.ImageDraw, moment: Moment, l
     draw.rectangle((left, top, left + width - 1, top + height - 1), outline=LINE)
     write_tag(draw, (left + 40, top + 19), f"{moment.time_s:.1f} s", 15, INK)
     lines: list[tuple[str, int, bool, Color]] = [
-        (percept_text(moment.percept), 16, True, percept_color(moment.percept)),
+        (percept_text(moment.percept), 15, True, percept_color(moment.percept)),
         (doing_text(moment.doing), 14, False, FAINT),
     ]
     y = top + height + 16

@@ -6,14 +6,15 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from vlm_ros.demo.drawing.floor import Floor
+from vlm_ros.demo.drawing.heading import HEADING_PX, write_heading
 from vlm_ros.demo.drawing.plan import Plan, time_color
-from vlm_ros.demo.drawing.style import BAD, FAINT, GOOD, INK, MARGIN_PX, PAPER, ROBOT, TARGET, font, shortened
+from vlm_ros.demo.drawing.style import INK, MARGIN_PX, PAPER, ROBOT, TARGET, font
 from vlm_ros.demo.judging import Result
 from vlm_ros.demo.trail import Trail
 from vlm_ros.sim.scene import Scene
 
 _SIDE_PX = 960
-_TITLE_PX, _LEGEND_PX = 92, 44
+_LEGEND_PX = 44
 _HEADING_EVERY_S = 2.0
 _SMOOTH_S = 0.1
 _BAR_PX = 300
@@ -21,29 +22,13 @@ _BAR_PX = 300
 
 def trajectory_picture(scene: Scene, floor: Floor, trail: Trail, result: Result) -> Image.Image:
     """Title and result, the room with the way, and a legend."""
-    width, height = _SIDE_PX + 2 * MARGIN_PX, _TITLE_PX + _SIDE_PX + _LEGEND_PX + MARGIN_PX
+    width, height = _SIDE_PX + 2 * MARGIN_PX, HEADING_PX + _SIDE_PX + _LEGEND_PX + MARGIN_PX
     page = Image.new("RGB", (width, height), PAPER)
-    page.paste(_room(scene, floor, trail, result), (MARGIN_PX, _TITLE_PX))
+    page.paste(_room(scene, floor, trail, result), (MARGIN_PX, HEADING_PX))
     draw = ImageDraw.Draw(page)
-    _write_title(draw, result)
-    _draw_legend(draw, _TITLE_PX + _SIDE_PX + (_LEGEND_PX + MARGIN_PX) // 2, result.time_s)
+    write_heading(draw, result, width)
+    _draw_legend(draw, HEADING_PX + _SIDE_PX + (_LEGEND_PX + MARGIN_PX) // 2, result.time_s)
     return page
-
-
-def title_text(result: Result) -> str:
-    """What the robot was told to do."""
-    if not result.target:
-        return "Explore the room"
-    return f"{'Follow' if result.mode == 'follow' else 'Find'} the {result.target}"
-
-
-def result_text(result: Result) -> str:
-    """The figures of a drive on one line."""
-    spl = "" if result.spl is None else f"SPL {result.spl:.2f}"
-    seen = f"{result.floor_seen:.0%} of the floor seen" if result.spl is None else ""
-    bumps = "1 collision" if result.collisions == 1 else f"{result.collisions} collisions"
-    figures = [f"{result.time_s:.1f} s", f"{result.distance_m:.2f} m driven", spl, seen, bumps]
-    return "   ·   ".join(filter(None, [*figures, f"{result.decisions} decisions", f"room {result.seed}"]))
 
 
 def _room(scene: Scene, floor: Floor, trail: Trail, result: Result) -> Image.Image:
@@ -52,7 +37,7 @@ def _room(scene: Scene, floor: Floor, trail: Trail, result: Result) -> Image.Ima
     plan.trail(trail.sampled(np.arange(0.0, end_s + _SMOOTH_S, _SMOOTH_S)), end_s)
     plan.headings(trail.at(float(time_s)) for time_s in np.arange(_HEADING_EVERY_S, end_s, _HEADING_EVERY_S))
     start, end = trail.at(0.0), trail.at(end_s)
-    plan.robot(start, INK, hollow=True)
+    plan.robot(start, INK)
     plan.robot(end)
     thing = scene.target_object if result.target else None
     if thing is not None:
@@ -62,20 +47,9 @@ def _room(scene: Scene, floor: Floor, trail: Trail, result: Result) -> Image.Ima
     return plan.image
 
 
-def _write_title(draw: ImageDraw.ImageDraw, result: Result) -> None:
-    face, verdict_face = font(30, bold=True), font(24, bold=True)
-    said = result.outcome.replace("_", " ")
-    verdict = f"{'success' if result.success else 'no success'}: the robot says “{said}”"
-    room = _SIDE_PX - verdict_face.getlength(verdict) - 2 * MARGIN_PX
-    draw.text((MARGIN_PX, 34), shortened(title_text(result), face, room), fill=INK, font=face, anchor="lm")
-    color = GOOD if result.success else BAD
-    draw.text((MARGIN_PX + _SIDE_PX, 34), verdict, fill=color, font=verdict_face, anchor="rm")
-    draw.text((MARGIN_PX, 70), result_text(result), fill=FAINT, font=font(18), anchor="lm")
-
-
 def _draw_legend(draw: ImageDraw.ImageDraw, middle_px: int, time_s: float) -> None:
     face, x = font(18), float(MARGIN_PX)
-    for label, marker in (("start", _hollow), ("end", _filled), ("target", _ring), ("heading", _arrow)):
+    for label, marker in (("start", _dark), ("end", _blue), ("target", _ring), ("heading", _arrow)):
         marker(draw, x + 12, middle_px)
         draw.text((x + 32, middle_px), label, fill=INK, font=face, anchor="lm")
         x += 32 + face.getlength(label) + 28
@@ -88,11 +62,11 @@ def _draw_legend(draw: ImageDraw.ImageDraw, middle_px: int, time_s: float) -> No
     draw.text((left_px + _BAR_PX + 10, middle_px), right, fill=INK, font=face, anchor="lm")
 
 
-def _hollow(draw: ImageDraw.ImageDraw, x: float, y: float) -> None:
-    draw.ellipse((x - 10, y - 10, x + 10, y + 10), outline=INK, width=3)
+def _dark(draw: ImageDraw.ImageDraw, x: float, y: float) -> None:
+    draw.ellipse((x - 10, y - 10, x + 10, y + 10), fill=INK)
 
 
-def _filled(draw: ImageDraw.ImageDraw, x: float, y: float) -> None:
+def _blue(draw: ImageDraw.ImageDraw, x: float, y: float) -> None:
     draw.ellipse((x - 10, y - 10, x + 10, y + 10), fill=ROBOT)
 
 
