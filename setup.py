@@ -48,12 +48,11 @@ setup(
         "onnxruntime>=1.17",
         "pillow>=9.0",
         "psutil>=5.9",
-        "pyyaml>=5.4",
         "rich>=12.0",
         "tokenizers>=0.19",
     ],
     extras_require={
-        "sim": ["imageio>=2.25", "imageio-ffmpeg>=0.4.9", "matplotlib>=3.5", "mujoco>=3.17"],
+        "sim": ["imageio-ffmpeg>=0.4.9", "matplotlib>=3.5", "mujoco>=3.17"],
         "export": ["onnx>=1.17", "onnxscript>=0.5", "safetensors>=0.4", "torch>=2.9", "transformers>=5.0"],
         "train": ["mujoco>=3.17", "safetensors>=0.4", "torch>=2.9", "transformers>=5.0"],
         "test": ["pytest>=7.0", "pytest-timeout>=2.1", "pytest-xdist>=3.0"],

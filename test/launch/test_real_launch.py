@@ -36,7 +36,7 @@ def test_arguments_are_explained(name):
 def launched():
     """``navigate.launch.py`` in the simulated room, interrupted as by Ctrl-C at the end."""
     command = ["ros2", "launch", "vlm_ros", "navigate.launch.py", "sim:=true", f"model:={BUNDLE}"]
-    process = subprocess.Popen(command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    process = subprocess.Popen(command)
     yield process
     if process.poll() is None:
         process.send_signal(signal.SIGINT)

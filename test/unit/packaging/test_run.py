@@ -26,6 +26,11 @@ def test_unknown_command_is_refused_by_name(root):
     assert "no command 'fly'" in asked.stderr
 
 
+def test_every_folder_of_tests_is_run(root):
+    folders = {path.relative_to(root / "test").parts[0] for path in (root / "test").rglob("test_*.py")}
+    assert set(re.findall(r"^  tests (\w+)", (root / "run").read_text(), re.MULTILINE)) == folders
+
+
 def test_ci_runs_tests_and_checks(root):
     script = (root / ".ci" / "run").read_text()
     assert "./run test" in script and "./run lint" in script
