@@ -14,7 +14,7 @@ from vlm_ros.navigation.guard import braking_speed_mps, free_path_m
 from vlm_ros.navigation.policy import Senses, Wish
 from vlm_ros.navigation.track import wrapped
 
-_LONGEST_STEP_S = 0.25
+_LONGEST_STEP_S = 0.1
 _CLOCK_SLACK_S = 0.5
 
 
@@ -88,7 +88,7 @@ class CommandGate:
 
     def __init__(self, limits: GateConfig) -> None:
         self._last = STANDSTILL
-        self._last_s = -math.inf
+        self._last_s = math.inf
         self.limits = limits
 
     @property

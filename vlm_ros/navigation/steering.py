@@ -23,7 +23,7 @@ _TURN_GAIN_PER_S = 2.5
 _STOP_GAIN_PER_S = 2.0
 _LOOKED_AT_RAD = math.radians(13.0)
 _LOOKED_AT_M = 0.5
-_DARE_M, _DARE = 0.5, 0.5
+_DARE_M, _DARE = 0.5, 0.4
 """Straight on is not driven where something is that likely to stand within that distance."""
 
 

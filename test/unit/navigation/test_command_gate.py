@@ -1,0 +1,171 @@
+"""The gate: what may be driven of what is wished, and why not more."""
+
+import math
+import random
+
+import numpy as np
+import pytest
+from percepts import LIMITS, TARGET, config, nothing, seen
+
+from vlm_ros.core.errors import BadConfig
+from vlm_ros.core.motion import STANDSTILL, Pose, Scan, Velocity
+from vlm_ros.core.percept import unreadable
+from vlm_ros.navigation.gate import CommandGate, GateConfig, Reason
+from vlm_ros.navigation.policy import Senses, Wish
+
+TICK_S = 0.05
+
+
+def wish(linear_mps=0.3, angular_radps=0.0):
+    return Wish(Velocity(linear_mps, angular_radps), "driving", "because")
+
+
+def fresh(percept=None, now_s=10.0, **facts):
+    return Senses(now_s, percept=percept or nothing(), **{"percept_age_s": 0.1, "silence_s": 0.1, **facts})
+
+
+def wall_ahead(distance_m, now_s=10.0):
+    """A flat wall ``distance_m`` in front of the laser; the rest of the turn is free."""
+    angles = -math.pi + math.radians(2) * np.arange(180)
+    with np.errstate(divide="ignore"):
+        ranges = np.where(np.abs(angles) < 1.4, distance_m / np.cos(angles), np.inf)
+    return Scan(ranges.astype(np.float32), -math.pi, math.radians(2), 0.05, 8.0, now_s)
+
+
+def settled(gate, wished, senses_at, steps=60):
+    """The command after ``steps`` ticks of the same wish."""
+    for step in range(steps):
+        command = gate.step(wished, senses_at(10.0 + step * TICK_S))
+    return command
+
+
+@pytest.mark.parametrize(
+    ("reason", "wished", "senses"),
+    [
+        pytest.param(Reason.BAD_WISH, wish(math.nan), fresh(), id="the wish is not a number"),
+        pytest.param(Reason.BAD_WISH, wish(0.1, math.inf), fresh(), id="the wish is infinite"),
+        pytest.param(Reason.SILENT, wish(), Senses(10.0), id="there never was a percept"),
+        pytest.param(Reason.SILENT, wish(), fresh(silence_s=1.6), id="no percept for too long"),
+        pytest.param(Reason.SILENT, wish(), fresh(silence_s=math.nan), id="nobody knows since when"),
+        pytest.param(Reason.STALE_PERCEPT, wish(), fresh(percept_age_s=1.6), id="the picture is old"),
+        pytest.param(Reason.STALE_PERCEPT, wish(), fresh(percept_age_s=-2.0), id="the picture is from the future"),
+        pytest.param(Reason.STALE_PERCEPT, wish(), fresh(percept_age_s=math.nan), id="the picture has no age"),
+        pytest.param(Reason.UNREADABLE_PERCEPT, wish(), fresh(unreadable(TARGET, 0)), id="the answer is unreadable"),
+        pytest.param(Reason.OBSTACLE, wish(), fresh(scan=wall_ahead(5.0, now_s=9.0)), id="the laser fell silent"),
+    ],
+)
+def test_zero_within_one_tick_when(reason, wished, senses):
+    gate = CommandGate(config())
+    settled(gate, wish(0.3, 0.5), lambda now_s: fresh(now_s=now_s))
+    command = gate.step(wished, senses)
+    assert command.velocity == STANDSTILL
+    assert command.reason is reason
+    assert command.text
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_limits_are_refused_when_one_is_not_given(name):
+    with pytest.raises(BadConfig, match=name):
+        CommandGate(config(**{name: 0.0}))
+
+
+def test_no_default_lets_the_robot_move():
+    with pytest.raises(BadConfig, match="no default"):
+        CommandGate(GateConfig())
+
+
+def test_speed_is_clamped_when_the_wish_is_above_the_limit():
+    command = settled(CommandGate(config()), wish(2.0, -9.0), lambda now_s: fresh(now_s=now_s))
+    assert command.velocity == Velocity(0.4, -1.5)
+    assert command.reason is Reason.SPEED_LIMIT
+
+
+def test_wish_passes_without_words_when_it_is_within_all_limits():
+    command = settled(CommandGate(config()), wish(0.2, 0.3), lambda now_s: fresh(now_s=now_s))
+    assert command.velocity == Velocity(0.2, 0.3)
+    assert (command.reason, command.text) == (Reason.DRIVING, "")
+
+
+def test_speed_grows_and_shrinks_by_the_acceleration_limit_when_nothing_is_in_the_way():
+    gate = CommandGate(config())
+    gate.step(wish(0.3), fresh(now_s=0.0))
+    up = [gate.step(wish(0.3), fresh(now_s=TICK_S * step)).velocity.linear_mps for step in range(1, 12)]
+    down = [gate.step(wish(0.0), fresh(now_s=TICK_S * step)).velocity.linear_mps for step in range(12, 22)]
+    assert np.diff([0.0, *up]).max() == pytest.approx(0.8 * TICK_S)
+    assert up[-1] == 0.3
+    assert np.diff([0.3, *down]).min() == pytest.approx(-0.8 * TICK_S)
+    assert down[-1] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("percept", "turned_rad", "allowed"),
+    [
+        pytest.param(nothing("blocked"), 0.0, False, id="something is in the way"),
+        pytest.param(nothing("clear"), 0.0, True, id="nothing is in the way"),
+        pytest.param(seen("center", "far", "blocked"), 0.0, False, id="something is before the far target"),
+        pytest.param(seen("left", "near", "blocked"), 0.0, False, id="the near target is not what blocks"),
+        pytest.param(seen("center", "near", "blocked"), 0.0, True, id="the target itself is what blocks"),
+        pytest.param(nothing("blocked"), math.radians(40), True, id="the answer was about another direction"),
+    ],
+)
+def test_blocked_path_forbids_driving_on_but_not_turning_when(percept, turned_rad, allowed):
+    def senses_at(now_s):
+        return fresh(percept, now_s, pose=Pose(0.0, 0.0, turned_rad))
+
+    command = settled(CommandGate(config()), wish(0.3, 0.5), senses_at)
+    assert command.velocity == Velocity(0.3 if allowed else 0.0, 0.5)
+    assert (command.reason is Reason.PATH_BLOCKED) == (not allowed)
+
+
+def test_the_most_restrictive_rule_gives_the_reason_when_several_apply():
+    gate = CommandGate(config())
+    far = settled(gate, wish(2.0), lambda now_s: fresh(now_s=now_s, scan=wall_ahead(5.0, now_s)))
+    assert far.reason is Reason.SPEED_LIMIT
+    near = settled(gate, wish(2.0), lambda now_s: fresh(now_s=now_s, scan=wall_ahead(0.4, now_s)))
+    assert near.reason is Reason.OBSTACLE
+    assert 0.0 < near.velocity.linear_mps < 0.4
+    both = settled(gate, wish(2.0), lambda now_s: fresh(nothing("blocked"), now_s, scan=wall_ahead(0.4, now_s)))
+    assert both.reason is Reason.PATH_BLOCKED
+    assert both.velocity.linear_mps == 0.0
+
+
+def test_robot_stops_before_a_wall_when_the_laser_sees_it():
+    gate = CommandGate(config(robot_radius_m=0.2, guard_margin_m=0.08))
+    distance_m, now_s = 3.0, 10.0
+    for _ in range(600):
+        command = gate.step(wish(0.4), fresh(now_s=now_s, scan=wall_ahead(distance_m, now_s)))
+        distance_m -= command.velocity.linear_mps * TICK_S
+        now_s += TICK_S
+    assert 0.2799 < distance_m < 0.33
+    assert command.reason is Reason.OBSTACLE
+    assert gate.step(wish(0.0, 0.5), fresh(now_s=now_s, scan=wall_ahead(distance_m, now_s))).velocity.angular_radps > 0
+
+
+def test_laser_refuses_backing_up_when_it_does_not_look_there():
+    angles = math.radians(1) * np.arange(-90, 91)
+    scan = Scan(np.full(len(angles), np.inf, np.float32), float(angles[0]), math.radians(1), 0.05, 8.0, 10.0)
+    command = settled(CommandGate(config(max_scan_age_s=5.0)), wish(-0.2), lambda now_s: fresh(now_s=now_s, scan=scan))
+    assert command.velocity.linear_mps == 0.0
+    assert command.reason is Reason.OBSTACLE
+
+
+def test_limits_hold_for_any_senses():
+    """Whatever comes in: never above a limit, never a jump upwards, zero at once on anything stale."""
+    chance = random.Random(7)
+    gate, now_s, last = CommandGate(config()), 0.0, STANDSTILL
+    for _ in range(5000):
+        step_s = chance.choice([TICK_S, TICK_S, TICK_S, 0.001, 3.0, -5.0, 0.0])
+        now_s += step_s
+        age_s = chance.choice([0.1, 0.1, 0.1, 1.4, 1.6, math.nan, math.inf])
+        percept = chance.choice([nothing(), nothing("blocked"), seen(), unreadable(TARGET, 0)])
+        scan = chance.choice([None, wall_ahead(chance.uniform(0.1, 3.0), now_s)])
+        value = chance.choice([chance.uniform(-3, 3), math.nan, math.inf])
+        senses = Senses(now_s, percept=percept, percept_age_s=age_s, silence_s=0.1, scan=scan)
+        command = gate.step(wish(value, chance.uniform(-9, 9)), senses).velocity
+        assert abs(command.linear_mps) <= 0.4 + 1e-9
+        assert abs(command.angular_radps) <= 1.5 + 1e-9
+        within_s = min(max(step_s, 0.0), 0.1)
+        assert abs(command.linear_mps) - abs(last.linear_mps) <= 0.8 * within_s + 1e-9
+        if not age_s <= 1.5 or not percept.readable or not math.isfinite(value):
+            assert command == STANDSTILL
+        last = command

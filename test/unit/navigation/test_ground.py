@@ -1,0 +1,79 @@
+"""Where something may stand in the way."""
+
+import math
+
+import numpy as np
+import pytest
+
+from vlm_ros.core.motion import Pose, Scan
+from vlm_ros.core.percept import PathAhead
+from vlm_ros.navigation.ground import Ground
+
+ORIGIN = Pose(0.0, 0.0, 0.0)
+
+
+def blocked(ground, degrees=0.0, length_m=0.8, pose=ORIGIN):
+    return float(ground.blocked(pose, np.array([math.radians(degrees)]), length_m)[0])
+
+
+def test_unknown_ground_is_taken_for_free():
+    assert blocked(Ground(ORIGIN)) < 0.2
+
+
+@pytest.mark.parametrize(("path", "low", "high"), [("blocked", 0.4, 0.9), ("clear", 0.0, 0.05), ("unknown", 0.0, 0.2)])
+def test_one_answer_changes_the_corridor_it_speaks_of(path, low, high):
+    ground = Ground(ORIGIN)
+    before = blocked(ground, 90)
+    ground.learn(PathAhead(path), ORIGIN, 1.0)
+    assert low <= blocked(ground) <= high
+    assert blocked(ground, 90) == pytest.approx(before, abs=0.02)
+
+
+def test_certainty_grows_when_the_answer_is_repeated():
+    ground = Ground(ORIGIN)
+    ground.learn(PathAhead.BLOCKED, ORIGIN, 1.0)
+    once = blocked(ground)
+    for _ in range(3):
+        ground.learn(PathAhead.BLOCKED, ORIGIN, 1.0)
+    assert blocked(ground) > max(once, 0.8)
+
+
+def test_obstacle_sharpens_when_neighbouring_directions_are_clear():
+    ground = Ground(ORIGIN)
+    for _ in range(2):
+        ground.learn(PathAhead.BLOCKED, ORIGIN, 1.0)
+        ground.learn(PathAhead.CLEAR, Pose(0.0, 0.0, math.radians(30)), 1.0)
+    assert blocked(ground) > 0.6
+    assert blocked(ground, 30) < 0.1
+
+
+def test_obstacle_is_remembered_when_the_robot_has_moved():
+    ground = Ground(ORIGIN)
+    for _ in range(3):
+        ground.learn(PathAhead.BLOCKED, ORIGIN, 1.0)
+    assert blocked(ground, -90, pose=Pose(0.5, 0.7, 0.0)) > 0.4
+
+
+def test_forgetting_leads_back_to_free():
+    ground = Ground(ORIGIN)
+    ground.learn(PathAhead.BLOCKED, ORIGIN, 1.0)
+    before = blocked(ground)
+    ground.forget(30.0)
+    assert blocked(ground) < before
+
+
+def test_laser_marks_what_it_meets_and_clears_what_it_passes():
+    ground = Ground(ORIGIN)
+    for _ in range(3):
+        ground.learn(PathAhead.BLOCKED, ORIGIN, 1.0)
+    angles = -math.pi + math.radians(2) * np.arange(180)
+    ranges = np.where(np.abs(angles - 1.0) < 0.2, 0.6, 4.0).astype(np.float32)
+    ground.learn_scan(Scan(ranges, -math.pi, math.radians(2), 0.05, 8.0, 0.0), ORIGIN)
+    assert blocked(ground) < 0.1
+    assert blocked(ground, math.degrees(1.0)) > 0.9
+
+
+def test_outside_the_map_nothing_is_known():
+    ground = Ground(ORIGIN)
+    ground.learn(PathAhead.BLOCKED, Pose(50.0, 50.0, 0.0), 1.0)
+    assert blocked(ground, pose=Pose(50.0, 50.0, 0.0)) < 0.9

@@ -1,0 +1,254 @@
+"""The navigator: mode, target, memory, policy and gate together."""
+
+import math
+import random
+
+import pytest
+from percepts import LIMITS, TARGET, config, nothing, seen
+
+from vlm_ros.core.clock import ManualClock
+from vlm_ros.core.config import settings_of
+from vlm_ros.core.errors import BadConfig, BadQuestion
+from vlm_ros.core.motion import STANDSTILL, Odometry, Pose, Velocity
+from vlm_ros.core.percept import unreadable
+from vlm_ros.navigation.gate import Reason
+from vlm_ros.navigation.navigator import LONGEST_TARGET, Mode, Navigator, NavigatorConfig
+from vlm_ros.navigation.policy import Outcome
+
+TICK_S = 0.05
+
+
+def navigator(mode=Mode.SEARCH, target=TARGET, **changes):
+    robot = Navigator(config(**changes))
+    robot.activate()
+    robot.begin(mode, target or None)
+    return robot
+
+
+def steps(robot, clock, seconds, percept=None, every_s=0.2):
+    """Step at 20 Hz for ``seconds``; ``percept(at_s)`` gives the answers. The outputs."""
+    outputs, next_s = [], clock.now_s
+    for _ in range(round(seconds / TICK_S)):
+        if percept is not None and clock.now_s >= next_s - 1e-9:
+            robot.on_percept(percept(clock.now_s), clock.now_s)
+            next_s += every_s
+        outputs.append(robot.step(clock.now_s))
+        clock.advance(TICK_S)
+    return outputs
+
+
+@pytest.mark.parametrize(
+    ("gate", "make"),
+    [
+        (Reason.DEACTIVATED, lambda: Navigator(config())),
+        (Reason.IDLE, lambda: navigator(Mode.IDLE)),
+        (Reason.NO_TARGET, lambda: navigator(Mode.SEARCH, target="")),
+        (Reason.NO_TARGET, lambda: navigator(Mode.FOLLOW, target="")),
+    ],
+)
+def test_robot_stands_for_an_hour_when(gate, make):
+    robot, clock = make(), ManualClock()
+    for _ in range(3600):
+        output = robot.step(clock())
+        assert output.velocity == STANDSTILL
+        assert output.gate is gate
+        clock.advance(1.0)
+
+
+def test_idle_needs_no_percept_and_takes_no_notice_of_one():
+    robot, clock = navigator(Mode.IDLE), ManualClock()
+    assert all(output.velocity == STANDSTILL for output in steps(robot, clock, 5.0, lambda at: seen(at_s=at)))
+
+
+@pytest.mark.parametrize("mode", [Mode.SEARCH, Mode.FOLLOW, Mode.EXPLORE])
+def test_robot_moves_only_while_answers_come(mode):
+    robot, clock = navigator(mode), ManualClock()
+    assert all(output.gate is Reason.SILENT for output in steps(robot, clock, 2.0))
+    assert any(output.velocity != STANDSTILL for output in steps(robot, clock, 3.0, lambda at: nothing(at_s=at)))
+    silent = steps(robot, clock, 4.0)
+    assert all(output.velocity == STANDSTILL for output in silent[round(1.5 / TICK_S) + 2 :])
+    assert silent[-1].gate is Reason.SILENT
+    assert any(output.velocity != STANDSTILL for output in steps(robot, clock, 3.0, lambda at: nothing(at_s=at)))
+
+
+@pytest.mark.parametrize(
+    ("gate", "percept"),
+    [
+        (Reason.STALE_PERCEPT, lambda at: nothing(at_s=at - 3.0)),
+        (Reason.UNREADABLE_PERCEPT, lambda at: unreadable(TARGET, round(at * 1e9))),
+    ],
+)
+def test_robot_stands_at_the_next_tick_when_the_answer_is(gate, percept):
+    robot, clock = navigator(), ManualClock(100.0)
+    steps(robot, clock, 3.0, lambda at: nothing(at_s=at))
+    output = steps(robot, clock, TICK_S, percept)[0]
+    assert (output.velocity, output.gate) == (STANDSTILL, gate)
+
+
+@pytest.mark.parametrize(
+    ("gate", "stop"), [(Reason.DEACTIVATED, Navigator.deactivate), (Reason.SHUTTING_DOWN, Navigator.shut_down)]
+)
+def test_robot_stands_at_the_next_tick_when_told_to(gate, stop):
+    robot, clock = navigator(), ManualClock()
+    assert steps(robot, clock, 3.0, lambda at: nothing(at_s=at))[-1].velocity != STANDSTILL
+    stop(robot)
+    assert all(
+        (output.velocity, output.gate) == (STANDSTILL, gate)
+        for output in steps(robot, clock, 1.0, lambda at: nothing(at_s=at))
+    )
+
+
+def test_shutting_down_is_final():
+    robot = navigator()
+    robot.shut_down()
+    robot.activate()
+    assert robot.step(0.0).gate is Reason.SHUTTING_DOWN
+
+
+@pytest.mark.parametrize(("bearing", "sign"), [("left", 1), ("right", -1)])
+def test_robot_turns_towards_the_target_when_it_is_seen_aside(bearing, sign):
+    robot, clock = navigator(), ManualClock()
+    outputs = steps(robot, clock, 0.4, lambda at: seen(bearing, at_s=at))
+    assert outputs[-1].state == "approaching"
+    assert outputs[-1].velocity.angular_radps * sign > 0.1
+    assert outputs[-1].velocity.linear_mps == 0.0
+
+
+def test_robot_drives_when_the_target_is_ahead_and_far():
+    outputs = steps(navigator(), ManualClock(), 2.0, lambda at: seen("center", "far", at_s=at))
+    assert outputs[-1].velocity.linear_mps == pytest.approx(0.3)
+
+
+def test_target_near_is_found_after_several_pictures_and_not_before():
+    robot, clock = navigator(), ManualClock()
+    outputs = steps(robot, clock, 10.0, lambda at: seen("center", "near", at_s=at))
+    found = next(number for number, output in enumerate(outputs) if output.outcome is Outcome.FOUND)
+    assert found * TICK_S > 4 * 0.2
+    assert all(output.velocity == STANDSTILL and output.state == "found" for output in outputs[found:])
+    assert all(output.velocity.linear_mps < 0.05 for output in outputs[:found])
+
+
+def test_a_single_picture_of_the_target_is_not_enough():
+    robot, clock = navigator(), ManualClock()
+    steps(robot, clock, 0.2, lambda at: seen("center", "near", at_s=at))
+    assert steps(robot, clock, 4.0, lambda at: nothing(at_s=at))[-1].outcome is None
+
+
+def test_search_ends_as_not_found_when_nothing_was_seen_in_time():
+    robot, clock = navigator(search_timeout_s=5.0), ManualClock()
+    outputs = steps(robot, clock, 6.0, lambda at: nothing("blocked", at_s=at))
+    assert outputs[-1].outcome is Outcome.NOT_FOUND
+    assert outputs[-1].velocity == STANDSTILL
+
+
+def test_search_ends_as_lost_when_the_target_was_seen_and_vanished():
+    robot, clock = navigator(), ManualClock()
+    robot.begin(Mode.SEARCH, TARGET, search_timeout_s=6.0)
+    steps(robot, clock, 1.0, lambda at: seen("left", "far", "blocked", at_s=at))
+    assert steps(robot, clock, 6.0, lambda at: nothing("blocked", at_s=at))[-1].outcome is Outcome.LOST
+
+
+def test_percept_is_ignored_when_it_is_about_another_target():
+    robot = navigator()
+    assert not robot.on_percept(seen(target="blue box"), 0.0)
+    assert robot.step(0.0).gate is Reason.SILENT
+    assert robot.on_percept(seen(), 0.0)
+
+
+def test_percepts_about_any_target_tell_of_the_path_when_exploring():
+    robot, clock = navigator(Mode.EXPLORE, target=""), ManualClock()
+    outputs = steps(robot, clock, 3.0, lambda at: nothing(at_s=at, target="blue box"))
+    assert any(output.velocity != STANDSTILL for output in outputs)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda robot: robot.set_target("blue box"),
+        lambda robot: robot.set_mode(Mode.SEARCH),
+        lambda robot: robot.begin(Mode.FOLLOW, "blue box"),
+    ],
+)
+def test_memory_and_outcome_are_forgotten_when_target_or_mode_change(change):
+    robot, clock = navigator(), ManualClock()
+    assert steps(robot, clock, 10.0, lambda at: seen("center", "near", at_s=at))[-1].outcome is Outcome.FOUND
+    change(robot)
+    output = robot.step(clock.now_s)
+    assert output.outcome is None
+    assert (output.velocity, output.gate) == (STANDSTILL, Reason.SILENT)
+    assert output.percept is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "   ", "x" * (LONGEST_TARGET + 1), "red\x00ball", "red \x1b[2Jball"], ids=repr
+)
+def test_target_is_refused_and_the_task_goes_on_when_it_is_no_short_printable_text(text):
+    robot = navigator()
+    with pytest.raises(BadQuestion):
+        robot.set_target(text)
+    assert robot.target == TARGET
+
+
+def test_white_space_in_a_target_is_tidied():
+    robot = navigator()
+    robot.set_target("  blue \n box ")
+    assert robot.target == "blue box"
+
+
+def test_changed_settings_are_in_force_at_once():
+    robot, clock = navigator(), ManualClock()
+    steps(robot, clock, 2.0, lambda at: seen(at_s=at))
+    robot.reconfigure(config(max_linear_mps=0.1))
+    assert steps(robot, clock, 2.0, lambda at: seen(at_s=at))[-1].velocity.linear_mps == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("changes", [{"max_linear_mps": 0.0}, {"near_m": -1.0}, {"cruise_mps": math.nan}])
+def test_old_settings_stay_in_force_when_new_ones_are_bad(changes):
+    robot = navigator()
+    with pytest.raises(BadConfig):
+        robot.reconfigure(config(**changes))
+    assert robot.config == config()
+
+
+def test_every_setting_has_help_and_fits_its_own_range():
+    defaults = config()
+    for name, fact in settings_of(NavigatorConfig).items():
+        assert fact.help, name
+        assert fact.low is not None, name
+        assert fact.low <= getattr(defaults, name) <= fact.high, name
+
+
+def test_answers_are_related_to_the_heading_at_which_the_picture_was_taken():
+    """The pictures were taken before a turn of 60 degrees: what was ahead then lies to the right now."""
+    robot = navigator(max_percept_age_s=10.0)
+    for number in range(120):
+        yaw_rad = math.radians(60) * min(1.0, max(0.0, (number - 100) / 10))
+        robot.on_odometry(Odometry(Pose(0.0, 0.0, yaw_rad), STANDSTILL, number * TICK_S))
+    for number in range(5):
+        robot.on_percept(seen("center", at_s=float(number)), 5.9)
+        output = robot.step(6.0 + number * TICK_S)
+    assert output.state == "approaching"
+    assert output.velocity.angular_radps < -0.1
+
+
+def test_limits_hold_and_stale_answers_stop_the_robot_for_any_senses():
+    chance, clock = random.Random(3), ManualClock()
+    robot = navigator()
+    answered_s = taken_s = -math.inf
+    for _ in range(1500):
+        if chance.random() < 0.15:
+            percept = chance.choice([
+                lambda at: seen(chance.choice(["left", "center", "right"]), chance.choice(["near", "far"]), at_s=at),
+                lambda at: nothing(chance.choice(["clear", "blocked", "unknown"]), at_s=at),
+            ])(clock.now_s - chance.choice([0.1, 0.4, 2.0]))  # fmt: skip
+            robot.on_percept(percept, clock.now_s)
+            answered_s, taken_s = clock.now_s, percept.stamp_s
+        if chance.random() < 0.002:
+            robot.begin(chance.choice([Mode.SEARCH, Mode.FOLLOW, Mode.EXPLORE]), TARGET)
+            answered_s = taken_s = -math.inf
+        velocity: Velocity = robot.step(clock.now_s).velocity
+        assert abs(velocity.linear_mps) <= LIMITS["max_linear_mps"]
+        assert abs(velocity.angular_radps) <= LIMITS["max_angular_radps"]
+        if clock.now_s - answered_s > 1.5 or clock.now_s - taken_s > 1.5:
+            assert velocity == STANDSTILL
+        clock.advance(chance.choice([TICK_S, TICK_S, TICK_S, 0.5]))
