@@ -121,10 +121,14 @@ class Bench:
         raise AssertionError(f"no response from {service}")
 
     def send_goal(self, kind: type, action: str, goal: Any, on_feedback: Callable[[Any], None] | None = None) -> Any:
-        """The handle of an action's goal."""
+        """The handle of an action's goal, sent again where there is no response, as in ``call``."""
         client = ActionClient(self.node, kind, action)
-        assert client.wait_for_server(LONG_S), f"no action {action}"
-        return self.result(client.send_goal_async(goal, feedback_callback=on_feedback))
+        for _ in range(3):
+            assert client.wait_for_server(LONG_S), f"no action {action}"
+            future = client.send_goal_async(goal, feedback_callback=on_feedback)
+            if self.happens(future.done, ANSWER_S):
+                return future.result()
+        raise AssertionError(f"no response from {action}")
 
     def result(self, future: Any, timeout_s: float = LONG_S) -> Any:
         """What ``future`` ends with."""
