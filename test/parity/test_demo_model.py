@@ -9,9 +9,9 @@ pytest.importorskip("torch", exc_type=ImportError)
 
 import torch
 
+from vlm_ros.core.agreement import agreement_of
 from vlm_ros.core.answer import FreeText
 from vlm_ros.core.frame import Frame
-from vlm_ros.export.agreement import agreement_of
 from vlm_ros.export.greedy import checkpoint_tokens, exported_tokens
 from vlm_ros.export.llava import VisionEncoder
 from vlm_ros.language.prompts import question_about

@@ -9,10 +9,10 @@ pytest.importorskip("torch", exc_type=ImportError)
 
 import torch
 
+from vlm_ros.core.agreement import agreement_of
 from vlm_ros.core.answer import FreeText
 from vlm_ros.core.errors import ExportFailed
 from vlm_ros.core.frame import Frame
-from vlm_ros.export.agreement import agreement_of
 from vlm_ros.export.greedy import check_tokens, checkpoint_tokens, exported_tokens, random_prompt
 from vlm_ros.export.llava import parts_of
 from vlm_ros.export.validation import check_part

@@ -18,7 +18,7 @@ from typing import Any
 from vlm_ros.core.card import ModelCard
 from vlm_ros.core.errors import BadBundle
 
-PRECISIONS = ("fp32", "fp16", "int8", "uint8", "quantized", "q4", "q4f16", "bnb4")
+PRECISIONS = ("fp32", "fp16", "int8", "uint8", "quantized", "q4", "q4f16", "bnb4", "qdq")
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from vlm_ros.core.agreement import GATES, Gate
 from vlm_ros.core.errors import BadBundle
 
 
@@ -16,7 +17,8 @@ class ModelCard:
 
     ``find_prompt`` is answered by ``no`` or by bearing and range (``left, near``); ``path_prompt``
     by ``clear`` or ``blocked``; ``near_m`` is the distance at which the model says ``near``, in
-    metres, 0 where nobody measured it.
+    metres, 0 where nobody measured it. ``gates`` changes bounds of the gate that a precision must pass,
+    ``{"q4": {"correlation": 0.99}}``; names and defaults are those of ``core.agreement``.
     """
 
     describe_prompt: str = "Describe the scene in one or two short sentences."
@@ -29,6 +31,7 @@ class ModelCard:
     near_m: float = 0.0
     licence: str = ""
     source: str = ""
+    gates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> ModelCard:
@@ -37,7 +40,21 @@ class ModelCard:
         unknown = sorted(set(content) - known)
         if unknown:
             raise BadBundle(f"model_card.json has unknown keys {unknown}: known are {sorted(known)}")
-        return cls(**content)
+        card = cls(**content)
+        for precision in card.gates:
+            card.gate(precision)
+        return card
+
+    def gate(self, precision: str) -> Gate:
+        """What a part must keep to be used at ``precision``; ``BadBundle`` where ``gates`` makes no sense."""
+        changes = self.gates.get(precision, {})
+        known = {field.name for field in dataclasses.fields(Gate)}
+        if precision not in GATES or not isinstance(changes, Mapping) or not known.issuperset(changes):
+            raise BadBundle(
+                f"model_card.json has a gate {{'{precision}': {changes}}}: "
+                f"known are the precisions {sorted(GATES)} with {sorted(known)}"
+            )
+        return dataclasses.replace(GATES[precision], **changes)
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``from_json`` reads."""

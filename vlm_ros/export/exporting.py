@@ -14,7 +14,7 @@ from vlm_ros.export.bundle_files import read_json, write_bundle_files
 from vlm_ros.export.steps import OnStep, say_nothing
 
 if TYPE_CHECKING:
-    from vlm_ros.export.agreement import Agreement
+    from vlm_ros.core.agreement import Agreement
 
 FAMILIES = {"llava": "vlm_ros.export.llava"}
 """``model_type`` of ``config.json`` to the module that knows the family."""

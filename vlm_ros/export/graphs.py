@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from vlm_ros.export.agreement import Agreement
+from vlm_ros.core.agreement import Agreement
 from vlm_ros.export.greedy import check_tokens
 from vlm_ros.export.onnx_export import write_onnx
 from vlm_ros.export.steps import OnStep

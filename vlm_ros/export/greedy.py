@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from transformers import GenerationConfig, LlavaForConditionalGeneration
 
+from vlm_ros.core.agreement import Array
 from vlm_ros.core.errors import ExportFailed
-from vlm_ros.export.agreement import Array
 from vlm_ros.runtime.kv_cache import KvLayout
 from vlm_ros.runtime.runner import Runner
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from vlm_ros.core.agreement import Agreement, Array, agreement_of
 from vlm_ros.core.errors import ExportFailed
-from vlm_ros.export.agreement import Agreement, agreement_of
 from vlm_ros.export.part import Part, Sizes
 from vlm_ros.runtime.runner import Runner
 
@@ -22,8 +22,15 @@ def check_part(part: Part, runner: Runner) -> Agreement:
             expected = part(inputs)
         exported = runner.run({name: tensor.numpy() for name, tensor in inputs.items()})
         for name, tensor in expected.items():
-            agreement = agreement_of(exported[name], tensor.numpy())
+            agreement = _agreement_of(name, exported[name], tensor.numpy())
             if not agreement.accepted:
                 raise ExportFailed(f"'{part.name}' differs from the checkpoint in '{name}' for {sizes}: {agreement}")
             agreements.append(agreement)
     return max(agreements, key=lambda agreement: agreement.max_absolute_error)
+
+
+def _agreement_of(name: str, exported: Array, expected: Array) -> Agreement:
+    try:
+        return agreement_of(exported, expected)
+    except ValueError as error:
+        raise ExportFailed(f"the exported graph answers another '{name}' than the checkpoint: {error}") from error

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from vlm_ros.core.errors import ExportFailed
-from vlm_ros.export.agreement import agreement_of
+from vlm_ros.core.agreement import EXACT, GATES, agreement_of
 
 EXPECTED = np.linspace(-3, 3, 1000, dtype=np.float32).reshape(2, 5, 100)
 
@@ -45,5 +44,18 @@ def test_correlation_is_needed_when_values_are_tiny():
 
 
 def test_shapes_are_named_when_they_differ():
-    with pytest.raises(ExportFailed, match=r"\(2, 5, 99\).*\(2, 5, 100\)"):
+    with pytest.raises(ValueError, match=r"\(2, 5, 99\).*\(2, 5, 100\)"):
         agreement_of(EXPECTED[..., 1:], EXPECTED)
+
+
+def test_fault_says_the_figure_and_the_bound_when_a_gate_is_missed():
+    noisy = EXPECTED + np.random.default_rng(0).normal(0, 0.21, EXPECTED.shape)
+    agreement = agreement_of(noisy, EXPECTED)
+    assert agreement.faults(GATES["q4"]) == ()
+    (fault,) = agreement.faults(GATES["int8"])
+    assert fault.startswith("correlation 0.99") and fault.endswith("(at least 0.995)")
+    assert len(agreement.faults(EXACT)) == 3
+
+
+def test_every_bound_fails_when_a_value_is_not_a_number():
+    assert len(agreement_of(with_first(np.nan), EXPECTED).faults(GATES["q4"])) == 4
