@@ -80,6 +80,12 @@ class TargetBelief:
         mean_angle = middle_rad + float((inside * offset_rad).sum()) / certainty
         return Guess(wrapped(mean_angle), float((inside * distance_m).sum()) / certainty, certainty)
 
+    def coarse(self, factor: int) -> tuple[Floats, Floats, Floats]:
+        """x and y of the middles, and the probabilities, of cells that are ``factor`` times as large."""
+        blocks = (self.grid.count // factor, factor, self.grid.count // factor, factor)
+        x_m, y_m = (centres.reshape(blocks).mean(axis=(1, 3)).ravel() for centres in self.grid.centres_m)
+        return x_m, y_m, self.mass.reshape(blocks).sum(axis=(1, 3)).ravel()
+
     def probability_within(self, pose: Pose, distance_m: float) -> float:
         """Probability that the target is at most ``distance_m`` from the camera of a robot at ``pose``."""
         return float(self.mass[self.grid.polar_from(pose, self.eyes.forward_m)[0] <= distance_m].sum())
