@@ -45,9 +45,9 @@ def write_keepsakes(
 
 def moments_of_speech(recording: Recording, most: int) -> list[Moment]:
     """Up to ``most`` moments at which the robot had just said something, and the one at which it ended."""
-    times_s = [time_s for time_s, _ in recording.words if time_s < recording.end_s]
-    chosen = np.unique(np.linspace(0, len(times_s) - 1, most - 1).round().astype(int)) if times_s else []
-    return [recording.moment(time_s) for time_s in [*(times_s[index] for index in chosen), recording.end_s]]
+    spoken_s = [time_s for time_s, _ in recording.words if time_s < recording.end_s]
+    places = np.unique(np.linspace(0, len(spoken_s) - 1, most - 1).round().astype(int)).tolist() if spoken_s else []
+    return [recording.moment(time_s) for time_s in [*(spoken_s[place] for place in places), recording.end_s]]
 
 
 def _frames(film: Film, recording: Recording, trail: Trail, display: Display) -> Iterator[Image.Image]:

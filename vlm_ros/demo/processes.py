@@ -25,10 +25,11 @@ class Processes:
     the demo alone, which then ends the others in order.
     """
 
-    def __init__(self, logs: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, logs: Path, environment: Mapping[str, str], *, patience_s: float = _POLITE_S) -> None:
         logs.mkdir(parents=True, exist_ok=True)
         self._logs = logs
         self._environment = environment
+        self._patience_s = patience_s
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._may_leave: set[str] = set()
         self._memory: set[Path] = set()
@@ -65,12 +66,17 @@ class Processes:
         """Whether a process that may leave has left."""
         return self._running[name].poll() == 0
 
+    @property
+    def pids(self) -> list[int]:
+        """The ids of all that were started and not closed."""
+        return [process.pid for process in self._running.values()]
+
     def close(self) -> None:
         """End every process, the newest first; kill those that do not leave in time."""
         for process in reversed(self._running.values()):
             self._memory |= shared_memory_of(process.pid)
             process.terminate()
-        end_s = time.monotonic() + _POLITE_S
+        end_s = time.monotonic() + self._patience_s
         try:
             for process in self._running.values():
                 with suppress(subprocess.TimeoutExpired):

@@ -108,7 +108,7 @@ class Recording:
             time_s=time_s,
             jpeg=self.pictures.at(time_s),
             said=self.words.at(time_s) or "",
-            percept=perceived and perceived.percept,
+            percept=None if perceived is None else perceived.percept,
             doing=self.doings.at(time_s),
-            pose=score and score.pose,
+            pose=None if score is None else score.pose,
         )

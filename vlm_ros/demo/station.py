@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -12,22 +10,12 @@ from typing import Any
 import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from PIL import Image as PillowImage
 from rclpy.executors import SingleThreadedExecutor
-from sensor_msgs.msg import Image
-from std_msgs.msg import String
 
 from vlm_ros.core.clock import monotonic_s
 from vlm_ros.core.errors import NodeFailed
-from vlm_ros.core.motion import Pose
-from vlm_ros.demo.recording import Doing, Perceived, Recording
-from vlm_ros.ros.images import frame_from_image
-from vlm_ros.ros.motion import velocity_from_twist
-from vlm_ros.ros.percepts import percept_from_msg
-from vlm_ros.ros.qos import LATCHED
-from vlm_ros.ros.stamps import ns_from_stamp
-from vlm_ros.sim.score import Score
-from vlm_ros_interfaces.msg import EngineStatus, NavigationState, TargetPercept
+from vlm_ros.demo.listening import Listener
+from vlm_ros.demo.recording import Recording
 from vlm_ros_interfaces.srv import SetMode, SetTarget
 
 Tick = Callable[[], None]
@@ -36,7 +24,6 @@ Tick = Callable[[], None]
 _START_S = 60.0
 _ANSWER_S = 5.0
 _TRIES = 3
-_JPEG_QUALITY = 92
 
 
 class Station:
@@ -52,7 +39,7 @@ class Station:
         self._context = rclpy.Context()
         self._context.init()
         self._node = rclpy.create_node("demo", context=self._context)
-        self._listen()
+        Listener(self._node, self._recording, self._on_engine_status)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._leaving = threading.Event()
@@ -122,48 +109,3 @@ class Station:
     def _spin(self) -> None:
         while not self._leaving.is_set():
             self._executor.spin_once(timeout_sec=0.1)
-
-    def _listen(self) -> None:
-        listen = self._node.create_subscription
-        listen(Image, "camera/image_raw", self._on_image, 1)
-        listen(TargetPercept, "percept", self._on_percept, 10)
-        listen(String, "scene_description", self._on_words, 10)
-        listen(NavigationState, "navigation_state", self._on_state, 10)
-        listen(String, "sim/score", self._on_score, 10)
-        listen(EngineStatus, "engine_status", self._on_status, LATCHED)
-
-    def _on_image(self, message: Image) -> None:
-        file = io.BytesIO()
-        PillowImage.fromarray(frame_from_image(message).rgb).save(file, "jpeg", quality=_JPEG_QUALITY)
-        self._recording.pictures.add(self._recording.now_s, file.getvalue())
-
-    def _on_percept(self, message: TargetPercept) -> None:
-        stamp_ns = ns_from_stamp(message.header.stamp)
-        age_s = (self._node.get_clock().now().nanoseconds - stamp_ns) * 1e-9
-        self._recording.percepts.add(self._recording.now_s, Perceived(percept_from_msg(message, stamp_ns), age_s))
-
-    def _on_words(self, message: String) -> None:
-        self._recording.words.add(self._recording.now_s, message.data)
-
-    def _on_state(self, message: NavigationState) -> None:
-        doing = Doing(
-            mode=message.mode,
-            target=message.target,
-            state=message.state,
-            reason=message.reason,
-            gate=message.gate_reason,
-            velocity=velocity_from_twist(message.command),
-        )
-        self._recording.doings.add(self._recording.now_s, doing)
-
-    def _on_score(self, message: String) -> None:
-        self._recording.scores.add(self._recording.now_s, score_from_text(message.data))
-
-    def _on_status(self, message: EngineStatus) -> None:
-        self._on_engine_status(message.message, message.progress)
-
-
-def score_from_text(text: str) -> Score:
-    """The score in the JSON that ``sim_node`` publishes."""
-    fields = json.loads(text)
-    return Score(**{**fields, "pose": Pose(**fields["pose"])})

@@ -59,9 +59,13 @@ class Terminal:
         """Redraw, if a quarter of a second has passed."""
         if time.monotonic() - self._shown_s < _PERIOD_S:
             return
-        view = self._stage_view() if self._recording is None else self._drive_view(self._recording)
-        self._live.update(view, refresh=True)
+        self._live.update(self.view, refresh=True)
         self._shown_s = time.monotonic()
+
+    @property
+    def view(self) -> RenderableType:
+        """What is to be seen now."""
+        return self._stage_view() if self._recording is None else self._drive_view(self._recording)
 
     def _stage_view(self) -> RenderableType:
         text, share = self._stage

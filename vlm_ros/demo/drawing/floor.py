@@ -18,6 +18,8 @@ from vlm_ros.sim.world import World
 _OUT_OF_SIGHT = Pose(200.0, 200.0, 0.0)
 _FIELD_OF_VIEW_DEG = 8.0
 """From far away, so that walls hide no floor and nothing leans."""
+_DRAWN_EXTENTS = 1.0, 40.0
+"""Nearest and farthest drawn, in extents of the room's model."""
 _OUTSIDE_M = 0.12
 
 Pixels = Callable[[Any, Any], tuple[Any, Any]]
@@ -37,6 +39,7 @@ def floor_from_scene(scene: Scene) -> Floor:
     world = World(scene)
     world.place(_OUT_OF_SIGHT)
     world.model.vis.global_.fovy = _FIELD_OF_VIEW_DEG
+    world.model.vis.map.znear, world.model.vis.map.zfar = _DRAWN_EXTENTS
     with Overview(world) as overview:
         image = _cut_out(Image.fromarray(overview.render()), overview, scene)
     (left, right), _ = overview.pixel_of([0.0, ROBOT_RADIUS_M], [0.0, 0.0])
