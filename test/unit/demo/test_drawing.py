@@ -14,7 +14,7 @@ from vlm_ros.demo.drawing.film import FILM_PX, Film
 from vlm_ros.demo.drawing.plan import Plan, time_color
 from vlm_ros.demo.drawing.sheet import contact_sheet
 from vlm_ros.demo.drawing.style import PAPER, TARGET, font, shortened, wrapped_lines, write_tag
-from vlm_ros.demo.drawing.trajectory import trajectory_picture
+from vlm_ros.demo.drawing.trajectory import times_along, trajectory_picture
 from vlm_ros.demo.judging import result_from_recording
 from vlm_ros.demo.keepsakes import moments_of_speech
 from vlm_ros.demo.trail import trail_from_recording
@@ -160,6 +160,12 @@ def test_the_trajectory_fits_its_page(trail, result):
     pixels = np.asarray(page)
     for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
         assert (edge == PAPER).all()
+
+
+def test_headings_are_marked_once_each_stretch_however_long_the_robot_stands(trail):
+    standing = trail_from_recording(drive_of(scores=[score_at(1.0)] * 20 + WAY), START)
+    assert times_along(trail, 0.5) == [0.5, 1.0]
+    assert len(times_along(standing, 0.5)) <= 4
 
 
 def test_frames_of_a_film_have_one_size_and_keep_the_way(recording, trail):

@@ -13,7 +13,9 @@ HEADING_PX = 92
 def write_heading(draw: ImageDraw.ImageDraw, result: Result, width_px: int) -> None:
     """Two lines at the top of a page, ``HEADING_PX`` high together."""
     face, verdict_face = font(30, bold=True), font(24, bold=True)
-    verdict = f"{'success' if result.success else 'no success'}: the robot says “{result.outcome.replace('_', ' ')}”"
+    verdict = (
+        f"{'success' if result.success else 'no success'}: the robot ends with “{result.outcome.replace('_', ' ')}”"
+    )
     left, right = MARGIN_PX, width_px - MARGIN_PX
     room = right - left - verdict_face.getlength(verdict) - MARGIN_PX
     draw.text((left, 34), shortened(title_text(result), face, room), fill=INK, font=face, anchor="lm")

@@ -16,6 +16,8 @@ from vlm_ros.sim.scene import SceneObject
 
 _FINER = 2
 """Drawn so many times as large, then averaged: Pillow's own lines have steps."""
+_ARROW = [(1.2, 0.0), (-0.8, 0.75), (-0.35, 0.0), (-0.8, -0.75)]
+"""An arrow head that points along x, about two units long."""
 _TIME_COLORS = np.array([(52, 72, 190), (30, 150, 200), (40, 176, 120), (238, 170, 40), (216, 52, 44)])
 
 
@@ -63,16 +65,14 @@ class Plan:
         """Arrow heads on the trail."""
         size = 0.5 * self._robot_px
         for pose in poses:
-            corners = [(1.2, 0.0), (-0.8, 0.75), (-0.35, 0.0), (-0.8, -0.75)]
-            self._draw.polygon(self._turned(pose, corners, size), fill=WHITE, outline=INK)
+            self._draw.polygon(self._turned(pose, _ARROW, size), fill=WHITE, outline=INK)
 
     def robot(self, pose: Pose, color: Color = ROBOT) -> None:
         """A disc of the robot's size, with a nose."""
         x, y = self._point(pose.x_m, pose.y_m)
         radius, edge = self._robot_px, max(2, round(0.16 * self._robot_px))
         self._disc(x, y, radius, fill=color, outline=WHITE, width=edge)
-        nose = [(0.95, 0.0), (-0.15, 0.6), (-0.15, -0.6)]
-        self._draw.polygon(self._turned(pose, nose, 0.8 * radius), fill=WHITE)
+        self._draw.polygon(self._turned(pose, _ARROW, 0.68 * radius), fill=WHITE)
 
     def target(self, thing: SceneObject) -> None:
         """A ring around the thing that is looked for."""

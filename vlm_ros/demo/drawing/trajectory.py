@@ -15,7 +15,7 @@ from vlm_ros.sim.scene import Scene
 
 _SIDE_PX = 960
 _LEGEND_PX = 44
-_HEADING_EVERY_S = 2.0
+_HEADING_EVERY_M = 0.5
 _SMOOTH_S = 0.1
 _BAR_PX = 300
 
@@ -34,8 +34,9 @@ def trajectory_picture(scene: Scene, floor: Floor, trail: Trail, result: Result)
 def _room(scene: Scene, floor: Floor, trail: Trail, result: Result) -> Image.Image:
     plan = Plan(floor, _SIDE_PX)
     end_s = float(trail.time_s[-1])
-    plan.trail(trail.sampled(np.arange(0.0, end_s + _SMOOTH_S, _SMOOTH_S)), end_s)
-    plan.headings(trail.at(float(time_s)) for time_s in np.arange(_HEADING_EVERY_S, end_s, _HEADING_EVERY_S))
+    smooth = trail.sampled(np.arange(0.0, end_s + _SMOOTH_S, _SMOOTH_S))
+    plan.trail(smooth, end_s)
+    plan.headings(trail.at(time_s) for time_s in times_along(smooth, _HEADING_EVERY_M))
     start, end = trail.at(0.0), trail.at(end_s)
     plan.robot(start, INK)
     plan.robot(end)
@@ -45,6 +46,13 @@ def _room(scene: Scene, floor: Floor, trail: Trail, result: Result) -> Image.Ima
         plan.tag(thing.x_m, thing.y_m, thing.name, 19, TARGET, above=thing.y_m >= end.y_m)
     plan.tag(start.x_m, start.y_m, "start", 19, INK, above=start.y_m >= end.y_m)
     return plan.image
+
+
+def times_along(trail: Trail, every_m: float) -> list[float]:
+    """When the robot had driven each multiple of ``every_m``, but for the last one before the end."""
+    driven_m = np.cumsum(np.hypot(np.diff(trail.x_m, prepend=trail.x_m[0]), np.diff(trail.y_m, prepend=trail.y_m[0])))
+    marks_m = np.arange(every_m, driven_m[-1] - every_m / 2, every_m)
+    return trail.time_s[np.searchsorted(driven_m, marks_m)].tolist()
 
 
 def _draw_legend(draw: ImageDraw.ImageDraw, middle_px: int, time_s: float) -> None:
