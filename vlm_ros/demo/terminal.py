@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -24,6 +25,8 @@ from vlm_ros.sim.scene import Scene
 _PERIOD_S = 0.25
 _PLAN_PX = 192
 _PICTURE_PX = (320, 240)
+_COARSER = 1.8
+"""The robot and its trail are drawn so much larger, to be seen at all."""
 _BORDERS = 8
 _TEXT_ROWS = 9
 
@@ -34,7 +37,7 @@ class Terminal:
     def __init__(self, console: Console, title: str, scene: Scene, floor: Floor) -> None:
         self._console = console
         self._title = title
-        self._scene, self._floor = scene, floor
+        self._scene, self._floor = scene, replace(floor, robot_px=_COARSER * floor.robot_px)
         self._stage: tuple[str, float] = ("", 0.0)
         self._recording: Recording | None = None
         self._shown_s = float("-inf")
@@ -74,9 +77,11 @@ class Terminal:
     def _drive_view(self, recording: Recording) -> RenderableType:
         columns = self._columns()
         moment = recording.moment(recording.now_s)
-        pictures = Table.grid(padding=(0, 2))
-        camera = half_blocks(picture_from_jpeg(moment.jpeg, _PICTURE_PX), columns)
         plan_columns = columns * _PICTURE_PX[1] // _PICTURE_PX[0]
+        pictures = Table.grid(padding=(0, 2))
+        pictures.add_column(width=columns)
+        pictures.add_column(width=plan_columns)
+        camera = half_blocks(picture_from_jpeg(moment.jpeg, _PICTURE_PX), columns)
         pictures.add_row(camera, half_blocks(self._plan(recording, moment).image, plan_columns))
         return Panel(Group(pictures, _words(moment)), title=self._title)
 
