@@ -27,7 +27,7 @@ def find_bundle(name_or_path: str = "") -> Path:
     Raises ``BadBundle`` naming the models that are there.
     """
     wanted = name_or_path or os.environ.get(BUNDLE_VARIABLE, "") or DEFAULT_BUNDLE
-    shipped = _shipped_bundles()
+    shipped = shipped_bundles()
     folder = shipped.get(wanted, Path(wanted).expanduser())
     if not folder.is_dir():
         known = ", ".join(sorted(shipped)) or "none"
@@ -35,7 +35,7 @@ def find_bundle(name_or_path: str = "") -> Path:
     return folder
 
 
-def _shipped_bundles() -> dict[str, Path]:
+def shipped_bundles() -> dict[str, Path]:
     """Name to folder of the bundles under ``engines``; a name met twice means the first place it is met."""
     found: dict[str, Path] = {}
     for share in share_folders():

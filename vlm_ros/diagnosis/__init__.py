@@ -1,0 +1,1 @@
+"""What this machine has, what does not fit together, and the line that mends it."""
