@@ -1,0 +1,72 @@
+"""How a navigator starts and leaves: a process for each test."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+from geometry_msgs.msg import Twist, TwistStamped
+from lifecycle_msgs.msg import Transition
+from robot import LIMITS, STOP_S, Robot
+from robot_bench import Bench
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stands_and_exits_cleanly_when_signalled(bench: Bench, number: int) -> None:
+    robot = Robot(bench)
+    robot.see()
+    robot.search()
+    bench.wait_for(robot.drives)
+    start_s = time.monotonic()
+    assert bench.end(robot.process, number) == 0
+    assert time.monotonic() - start_s < 2.0
+    assert robot.standstill_after(start_s) < STOP_S
+
+
+def test_it_stands_and_leaves_when_its_parent_dies(bench: Bench) -> None:
+    parent = bench.start(
+        "import subprocess, sys, time\n"
+        "code = 'from vlm_ros.nodes.navigator_node import main; raise SystemExit(main())'\n"
+        "subprocess.Popen([sys.executable, '-c', code, *sys.argv[1:]])\n"
+        "time.sleep(60)",
+        **LIMITS,
+    )
+    commands = bench.listen(Twist, "cmd_vel")
+    bench.bring_up("navigator_node")
+    bench.wait_for(lambda: commands)
+    bench.end(parent, signal.SIGKILL)
+    bench.wait_for(lambda: not bench.node.get_publishers_info_by_topic("cmd_vel"), 5.0)
+
+
+def test_commands_are_stamped_when_the_base_wants_them_so(bench: Bench) -> None:
+    bench.start_node("navigator_node", **LIMITS, stamped=True, base_frame="base")
+    commands = bench.listen(TwistStamped, "cmd_vel")
+    bench.bring_up("navigator_node")
+    bench.wait_for(lambda: commands)
+    assert commands[-1].header.frame_id == "base"
+    assert commands[-1].header.stamp.sec > 0
+
+
+def test_it_leaves_cmd_vel_to_others_when_it_is_to_be_quiet_while_idle(bench: Bench) -> None:
+    robot = Robot(bench, quiet_when_idle=True)
+    bench.wait_for(lambda: robot.commands)
+    time.sleep(1.3)
+    start_s = time.monotonic()
+    time.sleep(0.5)
+    assert not robot.commands.since(start_s)
+    robot.see()
+    robot.search()
+    bench.wait_for(robot.drives)
+
+
+def test_it_begins_with_the_task_it_was_started_with(bench: Bench) -> None:
+    robot = Robot(bench, mode="search", target="'red ball'")
+    robot.see()
+    bench.wait_for(robot.drives)
+
+
+def test_it_does_not_configure_when_the_robots_limits_are_not_given(bench: Bench) -> None:
+    bench.start_node("navigator_node")
+    assert not bench.change("navigator_node", Transition.TRANSITION_CONFIGURE)
+    assert bench.state("navigator_node") == "unconfigured"
