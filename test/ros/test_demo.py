@@ -40,7 +40,7 @@ class Demo:
         return {Path(f"/proc/{pid}/cmdline").read_text().split("\0")[1].rpartition("/")[2]: int(pid) for pid in family}
 
     def drives(self) -> bool:
-        """Whether the robot is under way; remembers the shared memory in use, but for numbered ports, which others take."""
+        """Whether the robot is under way; remembers its shared memory, but for ports, which others take."""
         for pid in self.nodes().values():
             self.memory |= {segment for segment in shared_memory_of(pid) if "port" not in segment.name}
         return "search: " in self.words

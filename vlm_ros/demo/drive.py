@@ -54,7 +54,7 @@ def _bring_up(options: DemoOptions, processes: Processes, station: Station, disp
     model = str(options.model.resolve())
     display.stage("starting the simulated room", 0.0)
     processes.start("sim_node", node_command("sim_node", {"seed": options.seed, "target": options.named}))
-    display.stage("looking for the model's engines", 0.0)
+    display.stage("looking for the model's engines, to build what is missing", 0.0)
     build = node_command("build_node", {"model": model, "exit_when_done": True})
     processes.start("build_node", build, may_leave=True)
     station.wait_for(lambda: processes.has_left("build_node"), _BUILD_S, "the model's engines")

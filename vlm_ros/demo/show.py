@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 
 from rich.console import Console
 
-from vlm_ros.core.errors import NodeFailed
+from vlm_ros.core.errors import BadConfig, NodeFailed
 from vlm_ros.demo.display import Display, Lines
 from vlm_ros.demo.drawing.floor import Floor, floor_from_scene
+from vlm_ros.demo.drawing.heading import result_text, verdict_text
 from vlm_ros.demo.drive import drive
 from vlm_ros.demo.executables import config_file
 from vlm_ros.demo.judging import Result, result_from_recording
@@ -33,7 +35,7 @@ SUCCEEDED, FAILED, BROKEN = 0, 1, 2
 def run_demo(options: DemoOptions) -> int:
     """Drive, write what stays of it, and print the result on one line; the exit status."""
     scene = scene_from_options(options)
-    options.out.mkdir(parents=True, exist_ok=True)
+    _make_folder(options.out)
     enter_own_world(os.environ)
     _introduce(options, scene)
     with _signals_interrupt():
@@ -42,6 +44,8 @@ def run_demo(options: DemoOptions) -> int:
         except NodeFailed as error:
             print(f"vlm_ros: {error}", file=sys.stderr)
             return BROKEN
+    print(f"  {verdict_text(result)}; {result_text(result)}", file=sys.stderr)
+    print(f"  Look at {options.out / 'demo.mp4'}, trajectory.png and contact_sheet.png", file=sys.stderr)
     print(json.dumps(asdict(result), ensure_ascii=False), flush=True)
     return SUCCEEDED if result.success else FAILED
 
@@ -75,6 +79,13 @@ def _introduce(options: DemoOptions, scene: Scene) -> None:
     if scene.target_object is None:
         print(f"  No room holds a '{scene.target}': the robot looks for it all the same.", file=sys.stderr)
     print(f"  Its topics, from another shell: export ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']}", file=sys.stderr)
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadConfig(f"--out '{out}' cannot be made ({error.strerror}): give another folder") from error
 
 
 def _task(options: DemoOptions, scene: Scene) -> str:

@@ -13,9 +13,7 @@ HEADING_PX = 92
 def write_heading(draw: ImageDraw.ImageDraw, result: Result, width_px: int) -> None:
     """Two lines at the top of a page, ``HEADING_PX`` high together."""
     face, verdict_face = font(30, bold=True), font(24, bold=True)
-    verdict = (
-        f"{'success' if result.success else 'no success'}: the robot ends with “{result.outcome.replace('_', ' ')}”"
-    )
+    verdict = verdict_text(result)
     left, right = MARGIN_PX, width_px - MARGIN_PX
     room = right - left - verdict_face.getlength(verdict) - MARGIN_PX
     draw.text((left, 34), shortened(title_text(result), face, room), fill=INK, font=face, anchor="lm")
@@ -28,6 +26,12 @@ def title_text(result: Result) -> str:
     if not result.target:
         return "Explore the room"
     return f"{'Follow' if result.mode == 'follow' else 'Find'} the {result.target}"
+
+
+def verdict_text(result: Result) -> str:
+    """Whether the truth calls it a success, and the robot's own last state."""
+    last = result.outcome.replace("_", " ")
+    return f"{'success' if result.success else 'no success'}: the robot ends with “{last}”"
 
 
 def result_text(result: Result) -> str:
