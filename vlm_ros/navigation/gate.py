@@ -156,7 +156,7 @@ class CommandGate:
 
     def _laser_cap(self, scan: Scan, *, backwards: bool) -> _Cap:
         limits = self._limits
-        free_m = free_path_m(scan, limits.robot_radius_m + limits.guard_margin_m, backwards=backwards)
+        free_m = free_path_m(scan, limits.robot_radius_m, limits.guard_margin_m, backwards=backwards)
         speed_mps = braking_speed_mps(free_m, limits.max_linear_mps2, limits.reaction_s)
         return _Cap(speed_mps, Reason.OBSTACLE, f"the laser sees an obstacle after {free_m:.2f} m")
 

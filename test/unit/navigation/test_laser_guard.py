@@ -35,6 +35,19 @@ def test_free_path_when(points, backwards, free_m):
     assert free_path_m(scan_of(points), 0.2, backwards=backwards) == pytest.approx(free_m, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("point", "free_m"),
+    [
+        pytest.param((1.0, 0.0), 0.74, id="the margin is kept"),
+        pytest.param((0.5, 0.2), 0.5 - math.sqrt(0.26**2 - 0.2**2), id="the margin is kept beside the way, too"),
+        pytest.param((0.22, 0.0), 0.0, id="ahead within the margin: no step nearer"),
+        pytest.param((0.04, 0.22), math.inf, id="beside within the margin: past it"),
+    ],
+)
+def test_free_path_with_a_margin_when(point, free_m):
+    assert free_path_m(scan_of([point]), 0.18, 0.08) == pytest.approx(free_m, abs=0.01)
+
+
 def test_ranges_that_are_not_numbers_mean_nothing_was_measured():
     scan = scan_of([(1.0, 0.0)])
     scan.ranges_m[:] = np.nan
