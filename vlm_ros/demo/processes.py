@@ -16,6 +16,7 @@ from vlm_ros.demo.leftovers import remove_leftovers, shared_memory_of
 _POLITE_S = 8.0
 """How long a process may take to leave after SIGTERM; ours take a quarter of a second."""
 _TAIL_LINES = 15
+_NOTE_EVERY_S = 1.0
 
 
 class Processes:
@@ -33,6 +34,7 @@ class Processes:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._may_leave: set[str] = set()
         self._memory: set[Path] = set()
+        self._noted_s = float("-inf")
 
     def __enter__(self) -> Processes:
         return self
@@ -56,8 +58,9 @@ class Processes:
 
     def check(self) -> None:
         """Raise ``NodeFailed``, with the end of its log, where a process has ended that should not have."""
+        if time.monotonic() - self._noted_s > _NOTE_EVERY_S:
+            self._note_memory()
         for name, process in self._running.items():
-            self._memory |= shared_memory_of(process.pid)
             status = process.poll()
             if status is not None and not (status == 0 and name in self._may_leave):
                 raise NodeFailed(f"{name} {_ending(status)}: {self._last_words(name)}")
@@ -73,8 +76,8 @@ class Processes:
 
     def close(self) -> None:
         """End every process, the newest first; kill those that do not leave in time."""
+        self._note_memory()
         for process in reversed(self._running.values()):
-            self._memory |= shared_memory_of(process.pid)
             process.terminate()
         end_s = time.monotonic() + self._patience_s
         try:
@@ -87,6 +90,12 @@ class Processes:
                 process.wait()
             self._running.clear()
             remove_leftovers(self._memory)
+
+    def _note_memory(self) -> None:
+        """A process that is killed can no longer be asked what it used."""
+        self._noted_s = time.monotonic()
+        for pid in self.pids:
+            self._memory |= shared_memory_of(pid)
 
     def _log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
