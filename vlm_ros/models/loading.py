@@ -39,7 +39,7 @@ def load_model(bundle: Bundle, engines: Mapping[str, Path] | None = None, *, thr
     ``threads`` bounds the processor threads of each part (0: all physical cores). Raises ``BadBundle``,
     ``MissingEngine`` or ``BuildFailed``.
     """
-    family = _family(bundle)
+    family = family_of(bundle)
     runners = {
         part: OnnxRuntimeRunner((engines or {}).get(part) or bundle.onnx(part), threads=threads)
         for part in family.parts
@@ -55,7 +55,8 @@ def warm_up(model: Model) -> None:
     model.observe(Frame(grey)).ask("What is this?", FreeText(max_tokens=2))
 
 
-def _family(bundle: Bundle) -> Family:
+def family_of(bundle: Bundle) -> Family:
+    """The family that ``bundle`` says it belongs to; ``BadBundle`` where nobody knows it."""
     kind: Any = bundle.config.get("model_type")
     if kind in FAMILIES:
         return FAMILIES[kind]

@@ -1,0 +1,86 @@
+"""Narrow weights and narrow activations, by ONNX Runtime's own quantiser."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vlm_ros.build.precision.files import read_model, write_model
+from vlm_ros.build.precision.graph import Feeds, copy_of, named_nodes
+from vlm_ros.build.precision.onnx_library import Model
+from vlm_ros.core.errors import require
+
+_PRODUCTS = ["MatMul", "Gemm"]
+
+
+def dynamic_int8(model: Model) -> Model:
+    """INT8 products whose activations are scaled by what they are at each run; ONNX Runtime alone runs these."""
+    library = _quantization()
+    with _files() as (source, target):
+        write_model(named_nodes(copy_of(model)), source)
+        library.quantize_dynamic(
+            source,
+            target,
+            op_types_to_quantize=[*_PRODUCTS, "Gather"],
+            per_channel=True,
+            weight_type=library.QuantType.QInt8,
+        )
+        return read_model(target)
+
+
+def static_int8(model: Model, samples: Sequence[Feeds]) -> Model:
+    """INT8 products and convolutions (QDQ), activations scaled by their ranges on ``samples``, symmetric for TensorRT.
+
+    A graph without any of those is given back as it is.
+    """
+    kinds = {node.op_type for node in model.graph.node} & {*_PRODUCTS, "Conv"}
+    if not kinds:
+        return copy_of(model)
+    library = _quantization()
+    with _files() as (source, target):
+        write_model(named_nodes(copy_of(model)), source)
+        library.quantize_static(
+            source,
+            target,
+            _reader(library, samples),
+            quant_format=library.QuantFormat.QDQ,
+            op_types_to_quantize=sorted(kinds),
+            per_channel=True,
+            activation_type=library.QuantType.QInt8,
+            weight_type=library.QuantType.QInt8,
+            extra_options={"ActivationSymmetric": True, "WeightSymmetric": True, "MatMulConstBOnly": True},
+        )
+        return read_model(target)
+
+
+def _quantization() -> Any:
+    return require("onnxruntime.quantization", "pip install onnxruntime")
+
+
+def _reader(library: Any, samples: Sequence[Feeds]) -> Any:
+    """``samples`` the way the quantiser wants them."""
+    remaining = iter(samples)
+
+    class Reader(library.CalibrationDataReader):  # type: ignore[misc]
+        def get_next(self) -> dict[str, Any] | None:
+            feeds = next(remaining, None)
+            return None if feeds is None else dict(feeds)
+
+    return Reader()
+
+
+@contextmanager
+def _files() -> Iterator[tuple[Path, Path]]:
+    """Where the quantiser reads and writes; it also recommends things to its log that are done already."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        with tempfile.TemporaryDirectory(prefix="vlm_ros_") as folder:
+            yield Path(folder) / "source.onnx", Path(folder) / "target.onnx"
+    finally:
+        root.setLevel(level)

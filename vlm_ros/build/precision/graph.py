@@ -1,0 +1,90 @@
+"""What the passes ask of a graph, and small changes that they all need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from vlm_ros.build.precision.onnx_library import INSTALL, Model, Node, onnx
+from vlm_ros.core.errors import require
+
+Array = NDArray[Any]
+
+Feeds = Mapping[str, Array]
+"""Inputs of one run, by name."""
+
+
+def copy_of(model: Model) -> Model:
+    """A model that may be changed without changing ``model``."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    return copy
+
+
+def simplified(model: Model) -> Model:
+    """``model`` without what can be computed beforehand or is never used."""
+    optimizer: Any = require("onnxscript.optimizer", INSTALL)
+    return optimizer.optimize(copy_of(model))
+
+
+def named_nodes(model: Model) -> Model:
+    """``model`` with a name for every node, none twice."""
+    seen: set[str] = set()
+    for number, node in enumerate(model.graph.node):
+        if not node.name or node.name in seen:
+            node.name = f"{node.op_type}_{number}"
+        seen.add(node.name)
+    return model
+
+
+def opset_of(model: Model) -> int:
+    """The version of the standard operators that ``model`` uses."""
+    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    return int(max(versions, default=1))
+
+
+def with_opset(model: Model, opset: int) -> Model:
+    """``model`` in operators of ``opset`` or newer."""
+    if opset_of(model) >= opset:
+        return model
+    model.ir_version = max(model.ir_version, 10)
+    regrouped = any(node.op_type == "GroupNormalization" for node in model.graph.node)
+    if opset_of(model) < 20 or opset > 21 or regrouped:
+        return onnx.version_converter.convert_version(model, opset)
+    for entry in model.opset_import:  # from 20 to 21 only types were added, which needs no copy of the weights
+        if entry.domain in ("", "ai.onnx"):
+            entry.version = opset
+    return model
+
+
+def constants(model: Model) -> dict[str, Array]:
+    """The weights of the main graph by name."""
+    return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+
+
+def set_nodes(model: Model, nodes: Iterable[Node]) -> None:
+    """Give ``model`` these ``nodes``, once each: of those that make the same result, the first."""
+    once: dict[str, Node] = {}
+    for node in nodes:
+        once.setdefault(node.output[0], node)
+    del model.graph.node[:]
+    model.graph.node.extend(once.values())
+
+
+def drop_unused(model: Model) -> None:
+    """Take out weights that no node reads any more."""
+    used = {name for node in _all_nodes(model.graph) for name in node.input}
+    used |= {output.name for output in model.graph.output}
+    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+
+
+def _all_nodes(graph: Any) -> Iterable[Node]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _all_nodes(inner)

@@ -1,0 +1,43 @@
+"""The precisions that can be made, and the files they are kept in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from vlm_ros.build.precision.activations import dynamic_int8, static_int8
+from vlm_ros.build.precision.files import read_model, write_model
+from vlm_ros.build.precision.fp16 import fp16_from_fp32
+from vlm_ros.build.precision.graph import Feeds, simplified
+from vlm_ros.build.precision.onnx_library import Model
+from vlm_ros.build.precision.weight_only import int4_weights, int8_weights
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.errors import BadConfig
+
+Pass = Callable[[Model, Sequence[Feeds]], Model]
+"""From an fp32 graph and inputs that it meets in use to the graph of another precision; both stay as they are."""
+
+PASSES: Mapping[str, Pass] = {
+    "fp16": fp16_from_fp32,
+    "int8": lambda model, samples: int8_weights(model),
+    "q4": lambda model, samples: int4_weights(model),
+    "q4f16": lambda model, samples: int4_weights(fp16_from_fp32(model, samples)),
+    "quantized": lambda model, samples: dynamic_int8(model),
+    "qdq": lambda model, samples: int8_weights(static_int8(model, samples)),
+}
+"""By suffix of the file. ``int8`` and ``q4`` narrow weights alone, ``quantized`` (dynamic) and ``qdq`` (static)
+the activations too; what ``qdq`` leaves wide, tables of embeddings, becomes INT8 rows."""
+
+
+def write_part(bundle: Bundle, part: str, precision: str, samples: Sequence[Feeds]) -> Path:
+    """Make ``part`` of ``bundle`` at ``precision``, in a file beside the fp32 one; its path.
+
+    ``samples`` are inputs that the part meets in use. ``BadConfig`` where that precision cannot be made,
+    ``BuildFailed`` where the bundle cannot be written.
+    """
+    if precision not in PASSES:
+        raise BadConfig(f"precision '{precision}' cannot be made: choose from {', '.join(PASSES)}")
+    source = bundle.onnx(part)
+    path = source.with_name(f"{part}_{precision}.onnx")
+    write_model(PASSES[precision](simplified(read_model(source)), samples), path)
+    return path

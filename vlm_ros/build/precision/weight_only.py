@@ -1,0 +1,151 @@
+"""Narrow weights beside activations that stay as they are: DequantizeLinear in front of every product.
+
+ONNX Runtime fuses the pair to MatMulNBits, TensorRT to a weight-only product; neither ever holds the
+wide weights. Scales are symmetric and positive, as TensorRT demands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vlm_ros.build.precision.graph import Array, constants, copy_of, drop_unused, set_nodes, with_opset
+from vlm_ros.build.precision.onnx_library import INSTALL, Model, Node, onnx
+from vlm_ros.core.errors import require
+
+BLOCK = 32
+"""So many weights of one column share a scale in INT4."""
+
+_SHRINK = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75)
+"""Scales that are tried for a block: cutting its largest weight off a little may err less in sum."""
+
+_OPSET_OF_BLOCKS = 21
+_OPSET_OF_AXES = 13
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """``values`` times ``scales`` along ``axis``; ``block`` rows share a scale, 0: all of them."""
+
+    values: Array
+    scales: Array
+    axis: int
+    block: int = 0
+
+
+def int8_weights(model: Model) -> Model:
+    """``model`` with INT8 weights, one scale for each output of a product and for each row of a table."""
+    return _with_weights(with_opset(copy_of(model), _OPSET_OF_AXES), per_column)
+
+
+def int4_weights(model: Model) -> Model:
+    """``model`` with INT4 weights in blocks of 32; tables, and weights that blocks do not fit, become INT8."""
+    return _with_weights(with_opset(copy_of(model), _OPSET_OF_BLOCKS), in_blocks)
+
+
+def per_column(weight: Array) -> Quantized:
+    """INT8 of a weight (inputs, outputs), a scale for each output."""
+    scales = _scales(np.abs(weight).max(axis=0) / 127, weight.dtype)
+    values = np.rint(weight.astype(np.float32) / scales.astype(np.float32)).clip(-127, 127).astype(np.int8)
+    return Quantized(values, scales, axis=1)
+
+
+def in_blocks(weight: Array) -> Quantized:
+    """INT4 of a weight (inputs, outputs), a scale for each block of 32 inputs, chosen for the least squared error."""
+    inputs, outputs = weight.shape
+    if inputs % BLOCK:
+        return per_column(weight)
+    int4: Any = require("ml_dtypes", INSTALL).int4
+    blocks = weight.reshape(-1, BLOCK, outputs).astype(np.float32)
+    peak = np.abs(blocks).max(axis=1, keepdims=True)
+    best = np.full(peak.shape, np.inf, np.float32)
+    scales = np.ones(peak.shape, weight.dtype)
+    for share in _SHRINK:
+        tried = _scales(peak * (share / 7), weight.dtype)
+        wide = tried.astype(np.float32)
+        error = ((_rounded(blocks, wide) * wide - blocks) ** 2).sum(axis=1, keepdims=True)
+        scales = np.where(error < best, tried, scales)
+        best = np.minimum(error, best)
+    values = _rounded(blocks, scales.astype(np.float32)).reshape(weight.shape).astype(int4)
+    return Quantized(values, scales[:, 0], axis=0, block=BLOCK)
+
+
+def _rounded(blocks: Array, scales: Array) -> Array:
+    return np.rint(blocks / scales).clip(-8, 7)
+
+
+def _scales(wanted: Array, dtype: Any) -> Array:
+    """Positive scales: a column of zeros has any scale."""
+    tiny = np.finfo(dtype).tiny
+    return np.where(wanted < tiny, 1.0, wanted).astype(dtype)
+
+
+def _with_weights(model: Model, quantize: Callable[[Array], Quantized]) -> Model:
+    weights = constants(model)
+    nodes = []
+    for node in model.graph.node:
+        weight = weights.get(_weight_name(node))
+        if weight is None or weight.ndim != 2 or weight.dtype.kind != "f":
+            nodes.append(node)
+        elif node.op_type == "Gather":
+            nodes += _lookup(model, node, weight)
+        else:
+            nodes += [*_dequantized(model, node, weight, quantize), node]
+    set_nodes(model, nodes)
+    drop_unused(model)
+    return model
+
+
+def _weight_name(node: Node) -> str:
+    """The input of ``node`` that may be narrowed."""
+    if node.op_type == "MatMul" or (node.op_type == "Gemm" and not _attribute(node, "transA")):
+        return str(node.input[1])
+    return str(node.input[0]) if node.op_type == "Gather" and not _attribute(node, "axis") else ""
+
+
+def _dequantized(model: Model, node: Node, weight: Array, quantize: Callable[[Array], Quantized]) -> list[Node]:
+    """Nodes that make the weight of ``node`` again, which then reads it from them."""
+    transposed = node.op_type == "Gemm" and _attribute(node, "transB")
+    name = f"{node.input[1]}_{'rows' if transposed else 'columns'}"
+    made = quantize(weight.T if transposed else weight)
+    _add(model, f"{name}_values", made.values)
+    _add(model, f"{name}_scales", made.scales)
+    if transposed:
+        for attribute in node.attribute:
+            attribute.i = 0 if attribute.name == "transB" else attribute.i
+    blocks = {"block_size": made.block} if made.block else {}
+    node.input[1] = f"{name}_wide"
+    inputs = [f"{name}_values", f"{name}_scales"]
+    return [
+        onnx.helper.make_node(
+            "DequantizeLinear", inputs, [f"{name}_wide"], name=f"{name}_widen", axis=made.axis, **blocks
+        )
+    ]
+
+
+def _lookup(model: Model, node: Node, table: Array) -> list[Node]:
+    """Nodes that look up INT8 rows and their scales and multiply them: only rows that are asked for get wide."""
+    made = per_column(table.T)
+    name, rows, result = node.input[0], node.input[1], node.output[0]
+    _add(model, f"{name}_values", np.ascontiguousarray(made.values.T))
+    _add(model, f"{name}_scales", made.scales[:, np.newaxis])
+    make = onnx.helper.make_node
+    kind = onnx.helper.np_dtype_to_tensor_dtype(table.dtype)
+    return [
+        make("Gather", [f"{name}_values", rows], [f"{result}_narrow"], name=f"{result}_values"),
+        make("Gather", [f"{name}_scales", rows], [f"{result}_scale"], name=f"{result}_scales"),
+        make("Cast", [f"{result}_narrow"], [f"{result}_cast"], name=f"{result}_widen", to=kind),
+        make("Mul", [f"{result}_cast", f"{result}_scale"], [result], name=node.name or f"{result}_scaled"),
+    ]
+
+
+def _add(model: Model, name: str, array: Array) -> None:
+    if all(tensor.name != name for tensor in model.graph.initializer):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+
+
+def _attribute(node: Node, name: str) -> int:
+    return next((int(attribute.i) for attribute in node.attribute if attribute.name == name), 0)

@@ -1,0 +1,129 @@
+"""What goes into the parts of a model while it answers: inputs to calibrate and to validate with."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vlm_ros.core.answer import FreeText
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.errors import BadImage
+from vlm_ros.core.frame import Frame
+from vlm_ros.models.loading import family_of
+from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
+from vlm_ros.runtime.runner import Runner, Tensors, TensorSpec
+from vlm_ros.vision.loading import frame_from_file
+
+ANSWER_TOKENS = 24
+TARGET = "red ball"
+_KEPT = 8
+"""Runs that are kept of each kind: over one token, and over many."""
+
+Feeds = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """``feeds`` by part, and the text of every answer, in the order it was asked."""
+
+    feeds: Mapping[str, Sequence[Feeds]]
+    answers: Sequence[str]
+
+
+def record(bundle: Bundle, engines: Mapping[str, Path], frames: Sequence[Frame], threads: int = 0) -> Recording:
+    """Ask the questions of the model's card about ``frames``; ``engines`` are parts, those left out are fp32 graphs."""
+    family = family_of(bundle)
+    runners = {
+        part: RecordingRunner(OnnxRuntimeRunner(engines.get(part) or bundle.onnx(part), threads=threads))
+        for part in family.parts
+    }
+    for runner in runners.values():
+        runner.activate()
+    model = family.assemble(bundle, runners)
+    try:
+        answers = [
+            observation.ask(question, FreeText(ANSWER_TOKENS)).text
+            for observation in map(model.observe, frames)
+            for question in questions_of(bundle)
+        ]
+    finally:
+        model.close()
+    return Recording({part: runner.fed for part, runner in runners.items()}, answers)
+
+
+def questions_of(bundle: Bundle) -> tuple[str, ...]:
+    """What the robot asks."""
+    card = bundle.card
+    return (card.describe_prompt, card.find_prompt.format(target=TARGET), card.path_prompt)
+
+
+def pictures(folder: Path | None, count: int, seed: int) -> list[Frame]:
+    """``count`` pictures out of ``folder``, others for another ``seed`` while they last; without it, simulated rooms.
+
+    Raises ``BadImage`` where the folder has none, ``MissingLibrary`` without folder and simulator.
+    """
+    if folder is None:
+        from vlm_ros.sim.views import draw_views
+
+        return [Frame(view.rgb) for view in draw_views(range(seed, seed + count), 1)]
+    files = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp"))
+    if not files:
+        raise BadImage(f"no .png, .jpg or .bmp in '{folder}': give a folder of pictures from the robot's camera")
+    return [frame_from_file(files[(seed + number) % len(files)]) for number in range(count)]
+
+
+@dataclass
+class RecordingRunner:
+    """Runs on ``runner`` and keeps a fair sample of what it is fed, in ``fed``."""
+
+    runner: Runner
+    fed: list[Feeds] = field(default_factory=list)
+    _met: dict[bool, int] = field(default_factory=dict)
+    _random: random.Random = field(default_factory=lambda: random.Random(0))
+
+    @property
+    def inputs(self) -> Mapping[str, TensorSpec]:
+        """As of the runner."""
+        return self.runner.inputs
+
+    @property
+    def outputs(self) -> Mapping[str, TensorSpec]:
+        """As of the runner."""
+        return self.runner.outputs
+
+    def activate(self) -> None:
+        """Load the graph."""
+        self.runner.activate()
+
+    def run(self, feeds: Tensors, keep: Collection[str] = ()) -> Any:
+        """All outputs by name."""
+        self._keep({name: np.asarray(array) for name, array in feeds.items()})
+        return self.runner.run(feeds, keep)
+
+    def deactivate(self) -> None:
+        """Free the graph."""
+        self.runner.deactivate()
+
+    def _keep(self, feeds: Feeds) -> None:
+        """Every run of a kind has the same chance to be kept (reservoir sampling, Vitter 1985)."""
+        kind = _is_step(feeds)
+        number = self._met[kind] = self._met.get(kind, 0) + 1
+        if number <= _KEPT:
+            self.fed.append(feeds)
+            return
+        place = self._random.randrange(number)
+        if place < _KEPT:
+            self.fed[list(self._places(kind))[place]] = feeds
+
+    def _places(self, kind: bool) -> Iterator[int]:
+        return (place for place, feeds in enumerate(self.fed) if _is_step(feeds) == kind)
+
+
+def _is_step(feeds: Feeds) -> bool:
+    """Whether these are inputs of a single token."""
+    return any(array.ndim > 1 and array.shape[1] == 1 for name, array in feeds.items() if name.startswith("input"))
