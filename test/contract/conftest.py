@@ -1,17 +1,19 @@
 """The models that the model contract is checked on.
 
-``tiny`` is a real LLaVA with random weights on ONNX Runtime. ``toy`` has the same words and three Python functions
-behind fake runners; its decoder sums up all it has seen, each token weighed by its position, so that whatever is
-lost, doubled or misplaced in the cache changes the answer.
+``tiny`` is a real LLaVA with random weights on ONNX Runtime, ``tensorrt`` the same on TensorRT. ``toy`` has the same
+words and three Python functions behind fake runners; its decoder sums up all it has seen, each token weighed by its
+position, so that whatever is lost, doubled or misplaced in the cache changes the answer.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from plans import tensorrt_runner
 
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
@@ -19,6 +21,8 @@ from vlm_ros.models.llava import LLAVA_PARTS, LlavaModel
 from vlm_ros.runtime.fake import FakeRunner
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
 from vlm_ros.runtime.runner import Runner, Tensors, TensorSpec
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for the emulator of TensorRT
 
 TINY = Bundle(Path(__file__).parents[1] / "bundles/tiny_llava")
 VOCABULARY, WIDTH = 352, 16
@@ -30,14 +34,20 @@ def tiny_parts() -> dict[str, Runner]:
     return {part: OnnxRuntimeRunner(TINY.onnx(part), threads=1) for part in LLAVA_PARTS}
 
 
+def tensorrt_parts() -> dict[str, Runner]:
+    return {part: tensorrt_runner(TINY.onnx(part)) for part in LLAVA_PARTS}
+
+
 def toy_parts() -> dict[str, Runner]:
     return {"vision_encoder": _vision_encoder(), "embed_tokens": _embed_tokens(), "decoder_model_merged": _decoder()}
 
 
-@pytest.fixture(params=[tiny_parts, toy_parts], ids=["tiny", "toy"])
+@pytest.fixture(params=[tiny_parts, toy_parts, tensorrt_parts], ids=["tiny", "toy", "tensorrt"])
 def make_model(request: pytest.FixtureRequest) -> Iterator[Callable[..., LlavaModel]]:
     """Makes models of the same weights, each on runners of its own."""
     made: list[LlavaModel] = []
+    if request.param is tensorrt_parts:
+        request.getfixturevalue("emulated_tensorrt")
 
     def make(clock: Clock = monotonic_s) -> LlavaModel:
         parts = request.param()
@@ -49,6 +59,16 @@ def make_model(request: pytest.FixtureRequest) -> Iterator[Callable[..., LlavaMo
     yield make
     for model in made:
         model.close()
+
+
+@pytest.fixture(scope="session")
+def emulated_tensorrt() -> Iterator[None]:
+    """TensorRT on a machine without a GPU."""
+    pytest.importorskip("onnx")
+    from emulator import installed
+
+    with installed():
+        yield
 
 
 @pytest.fixture

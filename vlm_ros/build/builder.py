@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from vlm_ros.build.lock import never
+
+
+def _untold(fraction: float) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who watches a build: ``on_fraction`` is told the share that is done, 0..1, by builders that know it;
+    ``cancelled`` is asked whether to stop, from any thread."""
+
+    on_fraction: Callable[[float], None] = _untold
+    cancelled: Callable[[], bool] = never
+
+
+UNWATCHED = Watch()
 
 
 class EngineBuilder(Protocol):
@@ -21,5 +41,8 @@ class EngineBuilder(Protocol):
     def shapes(self) -> str:
         """The shape profile its engines are tuned for; ``dynamic`` where they take every shape."""
 
-    def build(self, onnx: Path, engine: Path) -> None:
-        """Write ``engine``, and files beside it if it needs more; ``BuildFailed`` where that cannot be done."""
+    def build(self, onnx: Path, engine: Path, watch: Watch = UNWATCHED) -> None:
+        """Write ``engine``, and files beside it if it needs more; ``BuildFailed`` where that cannot be done.
+
+        Raises ``Cancelled`` where ``watch`` says so and the builder can stop on the way.
+        """

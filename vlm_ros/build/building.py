@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from vlm_ros.build.builder import EngineBuilder
+from vlm_ros.build.builder import EngineBuilder, Watch
 from vlm_ros.build.external_data import total_bytes
 from vlm_ros.build.key import EngineKey, key_from_onnx
 from vlm_ros.build.lock import never
@@ -57,8 +57,9 @@ def build_bundle(
 ) -> dict[str, Path]:
     """The engine of every part (``parts`` empty: all of the bundle); builds those that the store lacks.
 
-    ``cancelled`` is asked between parts and while another process writes the store: then ``Cancelled``
-    is raised, and what was finished stays. ``BuildFailed`` where a part cannot be built or stored.
+    ``cancelled`` is asked between parts, within them where the builder can stop, and while another process
+    writes the store: then ``Cancelled`` is raised, and what was finished stays. ``BuildFailed`` where a part
+    cannot be built or stored.
     """
     work = _Work(bundle, precision, store, builder or _default_builder(), on_progress, cancelled)
     jobs = [work.check(part) for part in _chosen(bundle, parts)]
@@ -102,7 +103,13 @@ class _Work:
         self._stop_if_cancelled(part)
         message = f"building '{part}' from {size_bytes / 1e6:.1f} MB for {job.key.runtime}"
         self.on_progress(Progress(part, Stage.BUILDING, meter.fraction, meter.eta_s, False, message))
-        engine = self.store.add(job.key, partial(self.builder.build, job.onnx), self.cancelled)
+
+        def tell(fraction: float) -> None:
+            meter.be_within(fraction * size_bytes)
+            self.on_progress(Progress(part, Stage.BUILDING, meter.fraction, meter.eta_s, False, message))
+
+        build = partial(self.builder.build, job.onnx, watch=Watch(tell, self.cancelled))
+        engine = self.store.add(job.key, build, self.cancelled)
         meter.add(size_bytes)
         self.on_progress(Progress(part, Stage.READY, meter.fraction, meter.eta_s, False, f"'{part}' is built"))
         return engine

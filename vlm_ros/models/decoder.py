@@ -61,8 +61,8 @@ class Decoder:
         feeds = {"inputs_embeds": embeddings, **cache.feeds}
         for name in self._optional:
             feeds[name] = self._positions(name, cache.tokens, tokens)
-        outputs = self._decoder.run(feeds)
-        logits = outputs["logits"][0, -1].astype(np.float32, copy=False)
+        outputs = self._decoder.run(feeds, keep=self._layout.present.values())
+        logits = np.asarray(outputs["logits"])[0, -1].astype(np.float32, copy=False)
         return logits, self._layout.next(cache, outputs, tokens)
 
     def _positions(self, name: str, seen: int, tokens: int) -> NDArray[np.generic]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +39,8 @@ class FakeRunner:
         """Let the graph run."""
         self._active = True
 
-    def run(self, feeds: Tensors) -> dict[str, NDArray[np.generic]]:
-        """The function's outputs, in the order and types of their specs."""
+    def run(self, feeds: Tensors, keep: Collection[str] = ()) -> dict[str, NDArray[np.generic]]:
+        """The function's outputs, in the order and types of their specs; ``keep`` changes nothing."""
         self._check_active()
         check_feeds(self._inputs, feeds)
         results = self._graph(feeds)

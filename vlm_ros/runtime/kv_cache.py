@@ -23,7 +23,8 @@ _PRESENT = "present."
 class KvCache:
     """What a decoder knows of ``tokens`` tokens, as the feeds of its next run.
 
-    Nobody writes into it: a run gives a new one. Several questions may start from the same cache.
+    Nobody writes into it: a run gives a new one. Several questions may start from the same cache. On a
+    device its tensors stay there, and the memory of a cache that nobody holds any more serves a later one.
     """
 
     tokens: int

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,28 @@ from numpy.typing import NDArray
 Dimension = int | str
 """A fixed size, or the name of a dynamic one."""
 
-Tensors = Mapping[str, NDArray[np.generic]]
+
+class DeviceTensor(Protocol):
+    """A tensor in the memory of a device. The runner that gave it reads it as a feed without moving it.
+
+    Nobody writes into it, so that any number of runs may start from it; ``np.asarray`` copies it to the host.
+    """
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """The type of its elements."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its size along each axis."""
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Its elements, copied to the host."""
+
+
+Array = NDArray[np.generic]
+
+Tensors = Mapping[str, Array | DeviceTensor]
 
 
 @dataclass(frozen=True)
@@ -43,8 +64,17 @@ class Runner(Protocol):
     def activate(self) -> None:
         """Load the graph and take the memory it needs."""
 
-    def run(self, feeds: Tensors) -> dict[str, NDArray[np.generic]]:
-        """All outputs by name for all inputs by name."""
+    @overload
+    def run(self, feeds: Tensors) -> Mapping[str, Array]: ...
+
+    @overload
+    def run(self, feeds: Tensors, keep: Collection[str]) -> Tensors: ...
+
+    def run(self, feeds: Tensors, keep: Collection[str] = ()) -> Tensors:
+        """All outputs by name for all inputs by name.
+
+        Outputs named in ``keep`` may stay on the device, as a ``DeviceTensor``; all others are arrays.
+        """
 
     def deactivate(self) -> None:
         """Give back everything ``activate`` took."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vlm_ros.build.builder import UNWATCHED, Watch
 from vlm_ros.core.clock import ManualClock
 
 
@@ -18,7 +19,7 @@ class FakeBuilder:
     clock: ManualClock = field(default_factory=ManualClock)
     built: list[str] = field(default_factory=list)
 
-    def build(self, onnx: Path, engine: Path) -> None:
+    def build(self, onnx: Path, engine: Path, watch: Watch = UNWATCHED) -> None:
         self.built.append(onnx.name)
         self.clock.advance(onnx.stat().st_size)
         engine.write_bytes(onnx.read_bytes()[::-1])

@@ -8,6 +8,7 @@ import pytest
 from fake_builder import FakeBuilder
 from onnx_bytes import model_with_data
 
+from vlm_ros.build.builder import UNWATCHED, Watch
 from vlm_ros.build.building import build_bundle, find_engines
 from vlm_ros.build.progress import Progress, Stage
 from vlm_ros.build.store import EngineStore
@@ -111,7 +112,7 @@ def test_failure_is_passed_on_and_leaves_nothing_when_a_part_cannot_be_built(
     bundle: Bundle, store: EngineStore
 ) -> None:
     class Failing(FakeBuilder):
-        def build(self, onnx: Path, engine: Path) -> None:
+        def build(self, onnx: Path, engine: Path, watch: Watch = UNWATCHED) -> None:
             super().build(onnx, engine)
             raise BuildFailed("out of memory")
 

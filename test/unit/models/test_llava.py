@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +31,9 @@ class CountingRunner(OnnxRuntimeRunner):
 
     runs = 0
 
-    def run(self, feeds: Tensors) -> dict[str, np.ndarray]:
+    def run(self, feeds: Tensors, keep: Collection[str] = ()) -> dict[str, np.ndarray]:
         self.runs += 1
-        return super().run(feeds)
+        return super().run(feeds, keep)
 
 
 def load(bundle: Bundle) -> tuple[LlavaModel, dict[str, CountingRunner]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vlm_ros.build.builder import UNWATCHED, Watch
 from vlm_ros.build.device import cpu_name
 from vlm_ros.build.external_data import total_bytes
 from vlm_ros.core.errors import BuildFailed
@@ -37,8 +38,8 @@ class OnnxRuntimeBuilder:
         """Every shape the graph allows."""
         return "dynamic"
 
-    def build(self, onnx: Path, engine: Path) -> None:
-        """Write the optimised ``onnx`` to ``engine``; ``BuildFailed`` with ONNX Runtime's reason."""
+    def build(self, onnx: Path, engine: Path, watch: Watch = UNWATCHED) -> None:
+        """Write the optimised ``onnx`` to ``engine`` in one go; ``BuildFailed`` with ONNX Runtime's reason."""
         options = session_options(self._threads)
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.optimized_model_filepath = str(engine)

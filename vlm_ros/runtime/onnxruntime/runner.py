@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,8 +82,8 @@ class OnnxRuntimeRunner:
         session = self._open_session()
         self._loaded = _Loaded(session, self._specs(session.get_inputs()), self._specs(session.get_outputs()))
 
-    def run(self, feeds: Tensors) -> dict[str, NDArray[np.generic]]:
-        """All outputs by name for all inputs by name."""
+    def run(self, feeds: Tensors, keep: Collection[str] = ()) -> dict[str, NDArray[np.generic]]:
+        """All outputs by name for all inputs by name; the host is their device, so that ``keep`` changes nothing."""
         loaded = self._active()
         check_feeds(loaded.inputs, feeds)
         try:

@@ -1,0 +1,74 @@
+"""What an ONNX file says about its inputs and outputs, and what ONNX Runtime makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from emulator.trt_types import DataType, Dims
+
+_DTYPES = {
+    np.dtype(np.float32): DataType.FLOAT,
+    np.dtype(np.float16): DataType.HALF,
+    np.dtype(np.int64): DataType.INT64,
+    np.dtype(np.int32): DataType.INT32,
+    np.dtype(np.int8): DataType.INT8,
+    np.dtype(np.uint8): DataType.UINT8,
+    np.dtype(np.bool_): DataType.BOOL,
+}
+
+
+@dataclass(frozen=True)
+class Value:
+    """One input or output; ``sizes`` holds the name or the number of each dimension."""
+
+    name: str
+    numpy_dtype: np.dtype
+    sizes: tuple[int | str, ...]
+
+    @property
+    def dtype(self) -> DataType:
+        return _DTYPES.get(self.numpy_dtype, DataType.BF16)
+
+    @property
+    def shape(self) -> Dims:
+        return Dims(size if isinstance(size, int) else -1 for size in self.sizes)
+
+    def shape_for(self, sizes: Mapping[str, int]) -> Dims:
+        """The shape where the dimensions have these sizes; names may be sums, such as ``past + sequence``."""
+        return Dims(size if isinstance(size, int) else _sum(size, sizes) for size in self.sizes)
+
+
+class Graph:
+    """A model with its external data, as bytes that stand alone."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        model = onnx.load_from_string(content)
+        constants = {constant.name for constant in model.graph.initializer}
+        self.inputs = [_value(value) for value in model.graph.input if value.name not in constants]
+        self.outputs = [_value(value) for value in model.graph.output]
+        self.nodes = [(node.name or node.output[0], node.op_type) for node in model.graph.node]
+        self._session: onnxruntime.InferenceSession | None = None
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        if self._session is None:
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = 1
+            self._session = onnxruntime.InferenceSession(self.content, options)
+        return self._session.run([value.name for value in self.outputs], dict(feeds))
+
+
+def _value(value: onnx.ValueInfoProto) -> Value:
+    tensor = value.type.tensor_type
+    sizes = tuple(size.dim_param or size.dim_value for size in tensor.shape.dim)
+    return Value(value.name, np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)), sizes)
+
+
+def _sum(name: str, sizes: Mapping[str, int]) -> int:
+    terms = [sizes.get(term.strip(), -1) for term in name.split("+")]
+    return -1 if -1 in terms else sum(terms)

@@ -1,0 +1,71 @@
+"""Which shapes an engine is tuned for, from what the dimensions of its graph are called.
+
+Our exports say ``batch``, ``sequence``, ``past`` and ``total``; repositories on the hub say
+``batch_size``, ``sequence_length``, ``past_sequence_length`` and ``total_sequence_length``, or a sum of two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from vlm_ros.core.errors import BuildFailed
+
+Sizes = tuple[int, int, int]
+"""The smallest, the usual and the largest size of a dimension."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The largest shapes that engines take; memory grows with them.
+
+    ``prompt_tokens`` bounds one run of the decoder, image included, and ``context_tokens`` what it may have
+    seen before. ``step_tokens`` is how many tokens a run may have to count as decoding: more than one where a
+    constraint forces the next ones.
+    """
+
+    batch: int = 1
+    prompt_tokens: int = 1024
+    context_tokens: int = 2048
+    step_tokens: int = 8
+
+    def __str__(self) -> str:
+        return (
+            f"batch {self.batch}, prompt {self.prompt_tokens}, context {self.context_tokens}, step {self.step_tokens}"
+        )
+
+
+def profiles_of(dimensions: Collection[str], limits: Limits) -> list[Mapping[str, Sizes]]:
+    """One set of sizes by dimension name for each profile, the most special first.
+
+    A graph with a cache gets two: for decoding, and for prompts. ``BuildFailed`` naming a dimension that
+    nobody knows.
+    """
+    kinds = {name: _kind(name) for name in dimensions}
+    batch = (1, 1, limits.batch)
+    prompt = (1, max(1, limits.prompt_tokens // 2), limits.prompt_tokens)
+    if "past" not in kinds.values():
+        return [_by_name(kinds, batch, prompt, (0, 0, 0))]
+    half = max(1, limits.context_tokens // 2)
+    step = (1, 1, min(limits.step_tokens, limits.prompt_tokens))
+    decoding = _by_name(kinds, batch, step, (1, half, limits.context_tokens))
+    return [decoding, _by_name(kinds, batch, prompt, (0, 1, limits.context_tokens))]
+
+
+def _by_name(kinds: Mapping[str, str], batch: Sizes, tokens: Sizes, past: Sizes) -> Mapping[str, Sizes]:
+    # TensorRT checks the shapes at all three sizes: the mask must be as long as past and tokens together.
+    low, usual, high = (seen + new for seen, new in zip(past, tokens, strict=True))
+    sizes = {"batch": batch, "tokens": tokens, "past": past, "total": (low, usual, high)}
+    return {name: sizes[kind] for name, kind in kinds.items()}
+
+
+def _kind(name: str) -> str:
+    if "total" in name or "+" in name:
+        return "total"
+    for kind, words in (("past", ("past",)), ("batch", ("batch",)), ("tokens", ("seq", "token"))):
+        if any(word in name for word in words):
+            return kind
+    raise BuildFailed(
+        f"the graph has a dynamic dimension '{name}', whose sizes nobody knows: export it with a fixed size, "
+        "or call it batch, sequence, past or total"
+    )
