@@ -122,7 +122,9 @@ class CommandGate:
         limits, percept = self._limits, senses.percept
         if not (math.isfinite(wish.velocity.linear_mps) and math.isfinite(wish.velocity.angular_radps)):
             return _zero(Reason.BAD_WISH, f"the policy wished for {wish.velocity}")
-        if percept is None or not senses.silence_s <= limits.max_silence_s:
+        if percept is None:
+            return _zero(Reason.SILENT, "no answer yet: is the inference node running?")
+        if not senses.silence_s <= limits.max_silence_s:
             return _zero(Reason.SILENT, f"no answer for {senses.silence_s:.1f} s: is the inference node running?")
         if not -_CLOCK_SLACK_S <= senses.percept_age_s <= limits.max_percept_age_s:
             return _zero(
