@@ -49,8 +49,7 @@ class FollowPolicy:
     def _follow(self, senses: Senses, target: Place) -> Wish:
         angle_rad = target.angle_from(senses.pose)
         kept_m = self._config.camera_forward_m + self._config.follow_distance_m
-        distance_m = target.distance_from(senses.pose) - kept_m
-        if distance_m < _CLOSE_ENOUGH_M:
+        if target.distance_from(senses.pose) - kept_m < _CLOSE_ENOUGH_M:
             return Wish(self._steering.turn(senses, angle_rad), "watching", "the target is close enough")
-        velocity = self._steering.drive(senses, self._memory.ground, angle_rad, distance_m)
+        velocity = self._steering.drive(senses, self._memory, target, kept_m)
         return Wish(velocity, "following", "the target is ahead")

@@ -21,6 +21,10 @@ _RIGHT, _WRONG = 0.9, 0.1
 SEEN_FROM_M, SEEN_TO_M = 0.2, 0.8
 """Where the corridor begins and ends that an answer about the path speaks of, from the turning axis on."""
 _ASIDE_M = np.linspace(-0.25, 0.25, 6)
+_BESIDE_M = 0.05
+"""Where the corridor begins that the robot would drive in: what stands beside it is in the way of a turn."""
+_BODY_CELLS = 2
+"""Cells to each side of its middle that the robot covers."""
 _FORGETTING_PER_S = 0.03
 
 
@@ -61,8 +65,18 @@ class Ground:
 
     def blocked(self, pose: Pose, angles_rad: Floats, length_m: float) -> Floats:
         """Probability that the robot at ``pose`` is stopped within ``length_m``, for each direction ``angles_rad``."""
-        cells = self._corridor(pose, angles_rad, SEEN_FROM_M, max(SEEN_FROM_M + _CELL_M, length_m))
+        cells = self._corridor(pose, angles_rad, _BESIDE_M, max(_BESIDE_M + _CELL_M, length_m))
         return np.asarray(1.0 - np.exp(np.log1p(-self._taken[cells]).sum(axis=1)))
+
+    def crowded(self, x_m: Floats, y_m: Floats) -> Floats:
+        """Probability that a robot standing at each point would touch something."""
+        count, side = self._grid.count, 2 * _BODY_CELLS + 1
+        padded = np.zeros((count + side, count + side))
+        padded[_BODY_CELLS + 1 : -_BODY_CELLS, _BODY_CELLS + 1 : -_BODY_CELLS] = self._taken[:-1].reshape(count, count)
+        sums = padded.cumsum(axis=0).cumsum(axis=1)
+        around = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+        cells = self._grid.cells_at(x_m, y_m)
+        return np.asarray(1.0 - np.exp(-np.append(around.ravel(), 0.0)[cells]))
 
     def _corridor(self, pose: Pose, angles_rad: Floats, from_m: float, to_m: float) -> NDArray[np.int64]:
         """Cells of the corridor in each direction, shape (directions, points)."""

@@ -12,6 +12,9 @@ from vlm_ros.navigation.ground import Ground
 from vlm_ros.navigation.looks import Looks
 from vlm_ros.navigation.policy import Senses
 
+_PATH_WEIGHT = 0.2
+"""An answer about the path counts at least so much, however often it was given: better to go around in vain."""
+
 
 class Memory:
     """The belief about the target and about the ground, fed with each percept once."""
@@ -35,7 +38,7 @@ class Memory:
         self.belief.learn(percept, senses.seen_from, weight * (0.3 + 0.7 * percept.confidence))
         self.elapsed_s = max(0.0, percept.stamp_s - last.stamp_s) if last is not None else 0.0
         self.ground.forget(self.elapsed_s)
-        self.ground.learn(percept.path, senses.seen_from, weight)
+        self.ground.learn(percept.path, senses.seen_from, max(weight, _PATH_WEIGHT))
         if senses.scan is not None:
             self.ground.learn_scan(senses.scan, senses.pose)
         self._percept = percept

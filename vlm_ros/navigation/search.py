@@ -16,7 +16,6 @@ from vlm_ros.navigation.seeking import Seeking, SeekingConfig
 from vlm_ros.navigation.spotting import Spotting
 from vlm_ros.navigation.steering import Steering
 
-_CREEP_M = 0.15
 _STAND_OFF = 0.75
 """Where to stop before the target, as a share of the distance at which it is near."""
 _SURELY_NEAR = 0.6
@@ -83,8 +82,7 @@ class SearchPolicy:
             self._confirmation = Confirmation(self._config.confirm_lead, pose.yaw_rad + angle_rad)
             return Wish(STANDSTILL, "confirming", "standing still to look again")
         stand_off_m = self._config.camera_forward_m + _STAND_OFF * self._config.near_m
-        distance_m = max(_CREEP_M, target.distance_from(pose) - stand_off_m)
-        velocity = self._steering.drive(senses, self._memory.ground, angle_rad, distance_m)
+        velocity = self._steering.drive(senses, self._memory, target, stand_off_m)
         return Wish(velocity, "approaching", "the target was seen")
 
     def _seems_near(self, senses: Senses) -> bool:

@@ -53,8 +53,7 @@ class Seeking:
         if self._view is None:
             angle_rad = wrapped(self._heading_rad - senses.pose.yaw_rad)
             return Wish(self._steering.turn(senses, angle_rad), "looking", "looking around")
-        angle_rad, distance_m = self._view.angle_from(senses.pose), self._view.distance_from(senses.pose)
-        velocity = self._steering.drive(senses, self._memory.ground, angle_rad, distance_m)
+        velocity = self._steering.drive(senses, self._memory, self._view)
         return Wish(velocity, "moving_on", "going to look from another place")
 
     def interrupt(self) -> None:

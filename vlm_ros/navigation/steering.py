@@ -8,21 +8,28 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlm_ros.core.config import setting
-from vlm_ros.core.motion import Pose, Velocity
-from vlm_ros.core.percept import PathAhead
-from vlm_ros.navigation.ground import SEEN_TO_M, Ground
+from vlm_ros.core.motion import Velocity
+from vlm_ros.core.percept import PathAhead, Percept
+from vlm_ros.navigation.ground import SEEN_TO_M
+from vlm_ros.navigation.memory import Memory
+from vlm_ros.navigation.place import Place
 from vlm_ros.navigation.policy import Senses
+from vlm_ros.navigation.route import next_on_route
 from vlm_ros.navigation.track import seen_in
 
 _DIRECTIONS_RAD = np.radians(np.arange(-150.0, 151.0, 7.5))
 _BLOCKED_COSTS_RAD = 4.0
 _CHANGE_COSTS = 0.25
-_LOOKAHEAD_M = 1.1
+_BENEFIT = 0.5
+_FAR_M = 1.6
+_WORTH_A_DETOUR = 0.4
+_CREEP_M = 0.15
 _TURN_FIRST_RAD = math.radians(12.0)
 _TURN_GAIN_PER_S = 2.5
 _STOP_GAIN_PER_S = 2.0
 _LOOKED_AT_RAD = math.radians(13.0)
-_LOOKED_AT_M = 0.5
+_LOOKED_AT_M, _LOOKED_AT_ASIDE_M = 0.5, 0.07
+"""How far ahead and to each side of the robot an answer "clear" reaches, with something to spare."""
 _DARE_M, _DARE = 0.5, 0.4
 """Straight on is not driven where something is that likely to stand within that distance."""
 
@@ -42,6 +49,8 @@ class Steering:
         self._config = config
         self._furthest_turn_rad = 1.4 * half_fov_rad
         self._chosen_rad: float | None = None
+        self._percept: Percept | None = None
+        self._detour: Place | None = None
 
     def turn(self, senses: Senses, angle_rad: float) -> Velocity:
         """Turn on the spot, at most as far past the last picture as pictures still overlap."""
@@ -52,21 +61,32 @@ class Steering:
             wanted = 0.0
         return Velocity(0.0, wanted)
 
-    def drive(self, senses: Senses, ground: Ground, angle_rad: float, distance_m: float) -> Velocity:
-        """Go towards a place that lies ``distance_m`` away in direction ``angle_rad``, around what is in between."""
-        angle_rad = self._way_around(senses.pose, ground, angle_rad, distance_m)
+    def drive(self, senses: Senses, memory: Memory, goal: Place, stop_before_m: float = 0.0) -> Velocity:
+        """Go to ``goal`` around what is in between, and stop ``stop_before_m`` before it (but creep on till told)."""
+        pose, ground = senses.pose, memory.ground
+        distance_m = max(_CREEP_M, goal.distance_from(pose) - stop_before_m)
+        if senses.percept is not self._percept:
+            self._percept = senses.percept
+            straight = ground.blocked(pose, np.array([goal.angle_from(pose)]), max(SEEN_TO_M, min(distance_m, _FAR_M)))
+            self._detour = next_on_route(ground, pose, goal) if straight[0] > _WORTH_A_DETOUR else None
+        angle_rad = self._free_direction(senses, memory, self._detour or goal)
         if abs(angle_rad) > _TURN_FIRST_RAD:
             return self.turn(senses, angle_rad)
         speed = min(self._config.cruise_mps, _STOP_GAIN_PER_S * min(distance_m, looked_ahead_m(senses)))
-        if ground.blocked(senses.pose, np.zeros(1), _DARE_M)[0] > _DARE:
+        if ground.blocked(pose, np.zeros(1), _DARE_M)[0] > _DARE:
             speed = 0.0
         return Velocity(speed, self.turn(senses, angle_rad).angular_radps)
 
-    def _way_around(self, pose: Pose, ground: Ground, angle_rad: float, distance_m: float) -> float:
-        """The direction that costs least: away from the goal, likely blocked, or a change of mind."""
-        directions = np.append(_DIRECTIONS_RAD + angle_rad, angle_rad)
-        blocked = ground.blocked(pose, directions, min(max(distance_m, SEEN_TO_M), _LOOKAHEAD_M))
-        cost = np.abs(directions - angle_rad) + _BLOCKED_COSTS_RAD * blocked
+    def _free_direction(self, senses: Senses, memory: Memory, place: Place) -> float:
+        """The direction near that of ``place`` that costs least: a turn aside, a likely stop, a change of mind.
+
+        What has not been looked at from here gets the benefit of the doubt, so that the robot looks.
+        """
+        pose, wanted_rad = senses.pose, place.angle_from(senses.pose)
+        directions = np.append(_DIRECTIONS_RAD + wanted_rad, wanted_rad)
+        doubt = 1.0 - _BENEFIT * memory.looks.novelty(pose, directions, senses.now_s)
+        blocked = memory.ground.blocked(pose, directions, SEEN_TO_M)
+        cost = np.abs(directions - wanted_rad) + _BLOCKED_COSTS_RAD * doubt * blocked
         if self._chosen_rad is not None:
             cost += _CHANGE_COSTS * np.abs(np.sin((directions + pose.yaw_rad - self._chosen_rad) / 2))
         best_rad = float(directions[int(np.argmin(cost))])
@@ -84,4 +104,6 @@ def looked_ahead_m(senses: Senses) -> float:
     since = seen_in(senses.seen_from, senses.pose)
     if abs(since.yaw_rad) > _LOOKED_AT_RAD:
         return 0.0
-    return max(0.0, _LOOKED_AT_M - math.hypot(since.x_m, since.y_m))
+    beside_m = max(0.0, _LOOKED_AT_ASIDE_M - abs(since.y_m))
+    drift = max(abs(math.sin(since.yaw_rad)), 1e-3)
+    return max(0.0, min(_LOOKED_AT_M - since.x_m, beside_m / drift))
