@@ -1,0 +1,104 @@
+"""Every TensorRT name that we use is one of the real bindings, of the oldest and the newest that we support.
+
+Nothing can be built or run with them here. What the code does with the names is tried on the emulator, whose own
+signatures are held against the same bindings.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("onnx")  # the emulator reads graphs with it
+
+from bindings.comparing import defined_names, emulator_faults, source_faults  # noqa: E402
+from bindings.real import VERSIONS, Api, NotHere, read_api  # noqa: E402
+from emulator import pycuda_driver, pycuda_tools, tensorrt  # noqa: E402
+
+ROOMS = Path(__file__).parents[2] / "vlm_ros"
+SOURCES = sorted((*(ROOMS / "runtime/tensorrt").glob("*.py"), *(ROOMS / "build/tensorrt").glob("*.py")))
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Api:
+    try:
+        return read_api(request.param, tmp_path_factory.mktemp("libraries"))
+    except NotHere as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def known() -> set[str]:
+    """The names of PyCUDA, and of what our own rooms define."""
+    rooms = (path for room in ("core", "runtime", "build") for path in (ROOMS / room).rglob("*.py"))
+    pycuda = [
+        vars(pycuda_driver),
+        vars(pycuda_tools),
+        *map(vars, _classes(pycuda_driver)),
+        *map(vars, _classes(pycuda_tools)),
+    ]
+    return defined_names(path.read_text() for path in rooms) | {name for names in pycuda for name in names}
+
+
+def _classes(module: object) -> list[type]:
+    return [value for value in vars(module).values() if isinstance(value, type)]
+
+
+def test_bindings_are_those_of_the_version_when_read(api: Api) -> None:
+    assert api.version.split(".")[0] in ("10", "11")
+    assert len(api.classes) > 100
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: f"{path.parts[-3]}/{path.name}")
+def test_every_name_is_real_when_our_code_uses_it(source: Path, api: Api, known: set[str]) -> None:
+    assert source_faults(source.read_text(), known, api) == []
+
+
+def test_every_name_and_signature_is_real_when_the_emulator_has_it(api: Api) -> None:
+    assert emulator_faults(tensorrt, api) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("context.set_tensor_address(", "context.set_tensor_adress("),
+        ("context.execute_async_v3(", "context.execute_async_v4("),
+        ("trt.TensorIOMode.INPUT", "trt.TensorIOMode.INPUTS"),
+        ("NetworkDefinitionCreationFlag.STRONGLY_TYPED", "NetworkDefinitionCreationFlag.STRONG"),
+        ("trt.OnnxParser(", "trt.ONNXParser("),
+        ("config.builder_optimization_level", "config.builder_optimisation_level"),
+        ("engine.num_io_tensors", "engine.num_bindings"),
+    ],
+)
+def test_check_fails_when_a_name_of_our_code_is_misspelt(api: Api, known: set[str], right: str, wrong: str) -> None:
+    using = [path.read_text() for path in SOURCES if right in path.read_text()]
+    assert using, f"no source says {right}"
+    for text in using:
+        misspelt = text.replace(right, wrong)
+        assert source_faults(misspelt, known | defined_names([misspelt]), api)
+
+
+@pytest.mark.parametrize(
+    ("method", "as_misspelt"),
+    [
+        ("set_tensor_address", lambda self, name, adress: True),
+        ("set_tensor_adress", lambda self, name, memory: True),
+        ("get_tensor_shape", lambda self, name, profile_index: ()),
+        ("get_tensor_shape", lambda self: ()),
+        ("active_optimization_profile", lambda self: 0),
+    ],
+)
+def test_check_fails_when_the_emulator_differs(api: Api, method: str, as_misspelt: object) -> None:
+    wrong = type("IExecutionContext", (), {method: as_misspelt})
+    assert emulator_faults(SimpleNamespace(__all__=["IExecutionContext"], IExecutionContext=wrong), api)  # type: ignore[arg-type]
+
+
+def test_check_fails_when_an_enumeration_has_what_is_gone(tmp_path_factory: pytest.TempPathFactory) -> None:
+    try:
+        newest = read_api("11", tmp_path_factory.mktemp("libraries"))
+    except NotHere as reason:
+        pytest.skip(str(reason))
+    for gone in ("trt.BuilderFlag.FP16", "trt.BuilderFlag.INT8", "trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH"):
+        assert source_faults(f"flag = {gone}", (), newest)
