@@ -17,6 +17,7 @@ COMMANDS = {
     "build": "build a model for this device",
     "export": "export a checkpoint to a model that runs without torch",
     "train": "train the demo model",
+    "bench": "measure how fast a model answers here, against transformers on the same weights",
     "doctor": "tell what this machine has, what does not fit together, and the line that mends it",
 }
 """Each command is the module of its name in ``commands``, imported only when it is asked for."""

@@ -46,6 +46,10 @@ class ExportFailed(VlmRosError):
     """A checkpoint that could not be exported, or whose export does not answer as the checkpoint does."""
 
 
+class BenchmarkFailed(VlmRosError):
+    """A measurement that ended without a result."""
+
+
 class NodeFailed(VlmRosError):
     """A process of the demo that died, or did not do what it was asked."""
 

@@ -1,0 +1,66 @@
+"""The whole of ``vlm_ros bench`` on a model that takes seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vlm_ros.benchmark.bandwidth import bandwidth_gbps
+
+TINY = Path(__file__).parents[2] / "bundles" / "tiny_llava"
+
+
+def bench(*arguments, cache):
+    command = [
+        sys.executable,
+        "-m",
+        "vlm_ros.cli",
+        "bench",
+        "--cache",
+        cache,
+        "--rounds",
+        "1",
+        "--tokens",
+        "4",
+        *arguments,
+    ]
+    return subprocess.run([*map(str, command)], env={**os.environ}, capture_output=True, text=True, timeout=250)
+
+
+def test_bundle_without_a_checkpoint_is_measured_alone(tmp_path):
+    done = bench("--model", TINY, "--precision", "fp32,q4", "--json", cache=tmp_path)
+    assert done.returncode == 0, done.stderr
+    content = json.loads(done.stdout.splitlines()[-1])
+    assert content["peer"] is None
+    assert list(content["precisions"]) == ["fp32"]
+    assert content["notes"] == ["q4: the model has no such files"]
+    assert content["precisions"]["fp32"]["parts_ms"]["vision_encoder"] > 0
+    assert content["start_to_first_answer_s"] > 0
+    assert {path.name for path in (tmp_path / "report").iterdir()} == {"bench.json", "bench.csv", "bench.png"}
+
+
+@pytest.mark.slow
+def test_made_model_is_measured_against_transformers(tmp_path):
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    done = bench("--parameters", "1e6", "--precision", "fp32", "--json", cache=tmp_path)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])["precisions"]["fp32"]
+    assert figures["logits_pearson"] > 0.9999
+    assert 0 < figures["rss_ratio"] < 1
+
+
+@pytest.mark.parametrize(("option", "value"), [("--precision", "fp33"), ("--threads", "0"), ("--tokens", "2")])
+def test_value_is_refused_by_name(option, value, tmp_path):
+    done = bench(option, value, cache=tmp_path)
+    assert done.returncode == 2
+    assert option in done.stderr and value in done.stderr
+
+
+def test_bandwidth_is_measured():
+    assert 0.1 < bandwidth_gbps(2, size_bytes=8 << 20) < 10_000

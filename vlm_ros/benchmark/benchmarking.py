@@ -1,0 +1,103 @@
+"""One run: the machine, the peer, and every precision, one process after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlm_ros.benchmark.figures import Figures, figures_from_timings, pearson_of, share_of_bandwidth
+from vlm_ros.benchmark.job import Job
+from vlm_ros.benchmark.material import Material, engines_of, material_from_bundle
+from vlm_ros.benchmark.report import Report
+from vlm_ros.benchmark.running import run_bandwidth, run_ours, run_peer
+from vlm_ros.benchmark.state import machine_state
+from vlm_ros.build.store import EngineStore
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.places import find_bundle
+from vlm_ros.export.exporting import OnStep
+from vlm_ros.language.prompts import question_about
+
+PEER = "transformers fp32"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured: answers in a row, and tokens in each."""
+
+    threads: int = 1
+    rounds: int = 5
+    tokens: int = 32
+
+
+def run_benchmark(
+    material: Material, precisions: Sequence[str], store: EngineStore, effort: Effort, on_step: OnStep
+) -> Report:
+    """Measure ``material`` at those of ``precisions`` that it has, and the start of the demo model."""
+    there = [precision for precision in precisions if material.has(precision)]
+    notes = tuple(f"{precision}: the model has no such files" for precision in precisions if precision not in there)
+    steps = len(there) + 3
+    with tempfile.TemporaryDirectory() as folder:
+        on_step("measure the memory's bandwidth", 0.0)
+        bandwidth_gbps = run_bandwidth(effort.threads)
+        run = _Run(material, store, effort, Path(folder), bandwidth_gbps)
+        on_step(f"measure {PEER}", 1 / steps)
+        peer = run.peer()
+        variants = {}
+        for number, precision in enumerate(there, start=2):
+            on_step(f"measure {precision}", number / steps)
+            variants[precision] = run.variant(precision, peer is not None)
+        on_step("measure the start of the demo model", 1 - 1 / steps)
+        demo = dataclasses.replace(run, material=material_from_bundle(find_bundle("demo"))).variant("fp32", False)
+    machine = machine_state(effort.threads, bandwidth_gbps)
+    return Report(material.bundle.name, material.parameters, machine, variants, peer, demo, notes)
+
+
+@dataclass(frozen=True)
+class _Run:
+    material: Material
+    store: EngineStore
+    effort: Effort
+    folder: Path
+    bandwidth_gbps: float
+
+    def peer(self) -> Figures | None:
+        """transformers on the checkpoint, if there is one."""
+        if self.material.checkpoint is None:
+            return None
+        return figures_from_timings(PEER, run_peer(self._job(self.material.checkpoint, PEER)))
+
+    def variant(self, precision: str, compared: bool) -> Figures:
+        """Our own model at ``precision``, its logits compared with the peer's."""
+        began_s = time.monotonic()
+        engines = engines_of(self.material, precision, self.store)
+        build_s = time.monotonic() - began_s
+        job = self._job(self.material.bundle.folder, precision)
+        job = dataclasses.replace(job, engines={part: str(path) for part, path in engines.items()})
+        timings = run_ours(job)
+        share = share_of_bandwidth(self.material.decoder_bytes(precision), timings, self.bandwidth_gbps)
+        pearson = pearson_of(Path(job.logits), self._logits(PEER)) if compared else None
+        return figures_from_timings(precision, timings, bandwidth_share=share, logits_pearson=pearson, build_s=build_s)
+
+    def _job(self, model: Path, name: str) -> Job:
+        effort = self.effort
+        return Job(
+            str(model),
+            questions_of(self.material.bundle),
+            threads=effort.threads,
+            rounds=effort.rounds,
+            tokens=effort.tokens,
+            logits=str(self._logits(name)),
+        )
+
+    def _logits(self, name: str) -> Path:
+        return self.folder / f"{name.replace(' ', '_')}.npy"
+
+
+def questions_of(bundle: Bundle) -> tuple[str, str, str]:
+    """What a robot asks about every picture: the scene, the target and the path."""
+    card = bundle.card
+    return card.describe_prompt, question_about(card, "red ball"), card.path_prompt

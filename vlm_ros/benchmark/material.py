@@ -1,0 +1,101 @@
+"""What is measured: a checkpoint, its bundle, and the bundle's other precisions."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlm_ros.benchmark.sizes import sizes_from_parameters
+from vlm_ros.build.building import build_bundle
+from vlm_ros.build.external_data import total_bytes
+from vlm_ros.build.store import EngineStore
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.errors import BadBundle, require
+from vlm_ros.export.exporting import OPSETS, OnStep, export_bundle
+
+DECODER = "decoder_model_merged"
+_NO_SAMPLES_NEEDED = ("int8", "q4", "quantized")
+_OLD_ONNXRUNTIME = "1.23."
+
+
+@dataclass(frozen=True)
+class Material:
+    """``checkpoint`` is ``None`` where the bundle comes without one: then there is no peer to compare with."""
+
+    bundle: Bundle
+    checkpoint: Path | None
+
+    @property
+    def parameters(self) -> int:
+        """Weights of the fp32 graphs."""
+        return sum(total_bytes(self.bundle.onnx(part)) for part in self.bundle.parts) // 4
+
+    def decoder_bytes(self, precision: str) -> int:
+        """What every decoded token reads from memory, but for the cache."""
+        return total_bytes(self.file(DECODER, precision))
+
+    def file(self, part: str, precision: str) -> Path:
+        """The graph of ``part`` at ``precision``; in fp32 where the bundle has no such file for this part."""
+        try:
+            return self.bundle.onnx(part, precision)
+        except BadBundle:
+            return self.bundle.onnx(part)
+
+    def has(self, precision: str) -> bool:
+        """Whether the decoder, which counts most, comes at ``precision``."""
+        return precision == "fp32" or self.file(DECODER, precision) != self.bundle.onnx(DECODER)
+
+
+def material_from_bundle(folder: Path) -> Material:
+    """Somebody's own bundle; its checkpoint is looked for in a folder of that name within."""
+    checkpoint = folder / "checkpoint"
+    return Material(Bundle(folder), checkpoint if checkpoint.is_dir() else None)
+
+
+def make_material(cache: Path, parameters: float, precisions: Sequence[str], on_step: OnStep) -> Material:
+    """A LLaVA of about ``parameters`` random weights, made once and kept in ``cache``."""
+    sizes = sizes_from_parameters(parameters)
+    folder = cache / f"llava-{sizes.parameters / 1e6:.0f}M"
+    checkpoint = folder / "checkpoint"
+    if not (checkpoint / "model_card.json").is_file():
+        on_step(f"draw {sizes.parameters / 1e6:.0f} million weights", 0.0)
+        require("torch", "pip install 'vlm_ros[export]'")
+        from vlm_ros.benchmark.checkpoint import make_checkpoint
+
+        shutil.rmtree(checkpoint, ignore_errors=True)
+        make_checkpoint(checkpoint, sizes)
+    if not (folder / "config.json").is_file():
+        export_bundle(checkpoint, folder, _opset(), on_step)
+    material = material_from_bundle(folder)
+    for precision in precisions:
+        _make_precision(material, precision, on_step)
+    return material
+
+
+def engines_of(material: Material, precision: str, store: EngineStore) -> dict[str, Path]:
+    """The engine of every part as a robot gets it, built where ``store`` lacks it."""
+    engines = {}
+    for part in material.bundle.parts:
+        at = precision if material.file(part, precision) != material.bundle.onnx(part) else "fp32"
+        engines.update(build_bundle(material.bundle, store, precision=at, parts=[part]))
+    return engines
+
+
+def _make_precision(material: Material, precision: str, on_step: OnStep) -> None:
+    """Write what can be written without sample inputs and is not there yet."""
+    if precision not in _NO_SAMPLES_NEEDED:
+        return
+    from vlm_ros.build.precision.passes import write_part
+
+    for part in material.bundle.parts:
+        if material.file(part, precision) == material.bundle.onnx(part):
+            on_step(f"make {part} in {precision}", 1.0)
+            write_part(material.bundle, part, precision, ())
+
+
+def _opset() -> int:
+    """The faster operators, where this ONNX Runtime computes them rightly."""
+    ort = require("onnxruntime", "pip install onnxruntime")
+    return OPSETS[0] if ort.__version__.startswith(_OLD_ONNXRUNTIME) else OPSETS[-1]

@@ -1,0 +1,122 @@
+"""A process that measures our own model, as a robot runs it: ``python -m vlm_ros.benchmark.ours JOB``."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vlm_ros.benchmark.job import Job, Timings, job_from_text, picture, text_of
+from vlm_ros.benchmark.process import LOGIT_PICTURES, age_s, peak_bytes, pin
+from vlm_ros.benchmark.watching import WatchedRunner, watched_model
+from vlm_ros.core.answer import FreeText
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.models.loading import load_model
+from vlm_ros.models.model import Model
+
+
+class StepClock:
+    """A ``Stop`` that never stops: it is asked once before each token, and notes when."""
+
+    def __init__(self) -> None:
+        self.asked_s: list[float] = []
+
+    def __call__(self) -> bool:
+        self.asked_s.append(time.perf_counter())
+        return False
+
+    @property
+    def steps_s(self) -> list[float]:
+        """How long each token after the first took."""
+        return [later - earlier for earlier, later in itertools.pairwise(self.asked_s[1:])]
+
+
+def measure(job: Job) -> Timings:
+    """Load, answer once, warm up, then measure; the watched pass comes last, since it loads the model again."""
+    bundle = Bundle(Path(job.model))
+    engines = {part: Path(path) for part, path in job.engines.items()}
+    began_s = time.perf_counter()
+    model = load_model(bundle, engines, threads=job.threads)
+    load_s = time.perf_counter() - began_s
+    _answer(model, job, 0, job.short_tokens)
+    start_s, start_cpu_s = age_s(), time.process_time()
+    _three_questions(model, job, 0)
+    answers = [_answer(model, job, number, job.tokens) for number in range(job.rounds)]
+    three_questions_s = [_three_questions(model, job, number) for number in range(job.rounds)]
+    peak = peak_bytes()
+    model.close()
+    parts_s, python_steps_s = _watch(bundle, engines, job)
+    return Timings(
+        load_s=load_s,
+        start_s=start_s,
+        start_cpu_s=start_cpu_s,
+        first_tokens_s=[first_s for first_s, _ in answers],
+        steps_s=[step for _, steps in answers for step in steps],
+        three_questions_s=three_questions_s,
+        peak_bytes=peak,
+        parts_s=parts_s,
+        python_steps_s=python_steps_s,
+    )
+
+
+def _answer(model: Model, job: Job, number: int, tokens: int) -> tuple[float, list[float]]:
+    """Seconds to the first token about a new picture, and to each that follows."""
+    clock = StepClock()
+    answer = model.observe(picture(number)).ask(job.questions[0], FreeText(tokens), stop=clock)
+    return answer.first_token_s, clock.steps_s
+
+
+def _three_questions(model: Model, job: Job, number: int) -> float:
+    began_s = time.perf_counter()
+    observation = model.observe(picture(number))
+    for question in job.questions:
+        observation.ask(question, FreeText(job.short_tokens))
+    return time.perf_counter() - began_s
+
+
+def _watch(bundle: Bundle, engines: dict[str, Path], job: Job) -> tuple[dict[str, list[float]], list[float]]:
+    """Seconds of each part, and seconds of each step that no part accounts for; leaves the logits in their file."""
+    model, runners = watched_model(bundle, engines, job.threads)
+    _answer(model, job, 0, job.short_tokens)
+    logits = []
+    for number in range(LOGIT_PICTURES):
+        _answer(model, job, number, 1)
+        logits.append(np.asarray(runners["decoder_model_merged"].latest["logits"])[0, -1].astype(np.float32))
+    np.save(job.logits, np.stack(logits))
+    parts_s: dict[str, list[float]] = {}
+    python_steps_s: list[float] = []
+    for number in range(job.rounds):
+        for runner in runners.values():
+            runner.runs.clear()
+        steps_s = _answer(model, job, number, job.tokens)[1]
+        _add_parts(parts_s, runners)
+        python_steps_s += _python_s(steps_s, runners)
+    model.close()
+    return parts_s, python_steps_s
+
+
+def _add_parts(parts_s: dict[str, list[float]], runners: dict[str, WatchedRunner]) -> None:
+    """Note the seconds of each run by part, of text parts apart for the prompt and for single tokens."""
+    for part, runner in runners.items():
+        for length, seconds in runner.runs:
+            kind = "" if part == "vision_encoder" else " (one token)" if length == 1 else " (prompt)"
+            parts_s.setdefault(part + kind, []).append(seconds)
+
+
+def _python_s(steps_s: Sequence[float], runners: dict[str, WatchedRunner]) -> list[float]:
+    """Each step less its run of the embedding table and of the decoder. The last run ends no step that was noted."""
+    runs = [
+        [seconds for length, seconds in runners[part].runs if length == 1]
+        for part in ("embed_tokens", "decoder_model_merged")
+    ]
+    return [step_s - embed_s - decode_s for step_s, embed_s, decode_s in zip(steps_s, *runs, strict=False)]
+
+
+if __name__ == "__main__":
+    the_job = job_from_text(sys.argv[1])
+    pin(the_job.threads)
+    print(text_of(measure(the_job)))

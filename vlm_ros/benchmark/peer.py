@@ -1,0 +1,106 @@
+"""A process that measures transformers in fp32: ``python -m vlm_ros.benchmark.peer JOB``."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers.generation.streamers import BaseStreamer
+from transformers.utils.logging import disable_progress_bar
+
+from vlm_ros.benchmark.job import Job, Timings, job_from_text, picture, text_of
+from vlm_ros.benchmark.process import LOGIT_PICTURES, age_s, peak_bytes, pin
+
+
+class TokenClock(BaseStreamer):
+    """Notes when the prompt went in and when each token came out."""
+
+    def __init__(self) -> None:
+        self.seen_s: list[float] = []
+
+    def put(self, value: Any) -> None:
+        """Called with the prompt, then with every token."""
+        self.seen_s.append(time.perf_counter())
+
+    def end(self) -> None:
+        """Called after the last token."""
+
+
+class Peer:
+    """A checkpoint with its own processor and its own loop."""
+
+    def __init__(self, job: Job) -> None:
+        disable_progress_bar()
+        self._job = job
+        self._processor: Any = AutoProcessor.from_pretrained(job.model, local_files_only=True)
+        loader: Any = AutoModelForImageTextToText
+        self._model = loader.from_pretrained(job.model, dtype=torch.float32, local_files_only=True).eval()
+
+    def inputs(self, number: int, question: str) -> Any:
+        """Tokens and pixels, as the checkpoint's own processor makes them."""
+        image = {"type": "image", "image": Image.fromarray(picture(number).rgb)}
+        return self._processor.apply_chat_template(
+            [{"role": "user", "content": [image, {"type": "text", "text": question}]}],
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+        )
+
+    def answer(self, number: int, question: str, tokens: int) -> tuple[float, list[float]]:
+        """Seconds to the first token, pixels included, and to each that follows."""
+        clock = TokenClock()
+        began_s = time.perf_counter()
+        inputs = self.inputs(number, question)
+        self._model.generate(**inputs, max_new_tokens=tokens, do_sample=False, streamer=clock)
+        new_s = clock.seen_s[1:]
+        return new_s[0] - began_s, [later - earlier for earlier, later in itertools.pairwise(new_s)]
+
+    def three_questions(self, number: int) -> float:
+        """Seconds for three calls about one picture."""
+        began_s = time.perf_counter()
+        for question in self._job.questions:
+            self.answer(number, question, self._job.short_tokens)
+        return time.perf_counter() - began_s
+
+    def logits(self, number: int) -> Any:
+        """The logits after the prompt."""
+        return self._model(**self.inputs(number, self._job.questions[0])).logits[0, -1].numpy()
+
+
+@torch.inference_mode()
+def measure(job: Job) -> Timings:
+    """Load, answer once, warm up, then measure."""
+    began_s = time.perf_counter()
+    peer = Peer(job)
+    load_s = time.perf_counter() - began_s
+    question = job.questions[0]
+    peer.answer(0, question, job.short_tokens)
+    start_s, start_cpu_s = age_s(), time.process_time()
+    peer.three_questions(0)
+    answers = [peer.answer(number, question, job.tokens) for number in range(job.rounds)]
+    three_questions_s = [peer.three_questions(number) for number in range(job.rounds)]
+    peak = peak_bytes()
+    np.save(job.logits, np.stack([peer.logits(number) for number in range(LOGIT_PICTURES)]))
+    return Timings(
+        load_s=load_s,
+        start_s=start_s,
+        start_cpu_s=start_cpu_s,
+        first_tokens_s=[first_s for first_s, _ in answers],
+        steps_s=[step for _, steps in answers for step in steps],
+        three_questions_s=three_questions_s,
+        peak_bytes=peak,
+    )
+
+
+if __name__ == "__main__":
+    the_job = job_from_text(sys.argv[1])
+    pin(the_job.threads)
+    torch.set_num_threads(the_job.threads)
+    print(text_of(measure(the_job)))

@@ -1,0 +1,96 @@
+"""``vlm_ros bench``: how fast a model answers here, against transformers on the same weights in the same run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vlm_ros.build.store import EngineStore, default_folder
+from vlm_ros.commands.progress import shown_progress
+from vlm_ros.core.bundle import PRECISIONS
+from vlm_ros.core.errors import BadConfig
+from vlm_ros.core.places import find_bundle
+
+if TYPE_CHECKING:
+    from vlm_ros.benchmark.report import Report
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument("--model", metavar="BUNDLE", help="name or folder of a model to measure")
+    model.add_argument(
+        "--parameters", type=float, default=200e6, metavar="N", help="size of a model made of random weights (200e6)"
+    )
+    parser.add_argument("--precision", default="fp32,int8,q4", metavar="LIST", help="which to measure (fp32,int8,q4)")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="processor threads (1)")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="answers to measure (5)")
+    parser.add_argument("--tokens", type=int, default=32, metavar="N", help="tokens in each (32)")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="where the made model is kept")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for bench.json, bench.csv and bench.png")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on one line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, then show and keep the figures."""
+    from vlm_ros.benchmark.benchmarking import Effort, run_benchmark
+    from vlm_ros.benchmark.material import make_material, material_from_bundle
+
+    precisions = _precisions(arguments.precision)
+    effort = Effort(
+        _at_least(1, arguments, "threads"), _at_least(1, arguments, "rounds"), _at_least(3, arguments, "tokens")
+    )
+    cache = arguments.cache or default_folder().parent / "bench"
+    with shown_progress() as report:
+        if arguments.model is None:
+            material = make_material(cache, arguments.parameters, precisions, report)
+        else:
+            material = material_from_bundle(find_bundle(arguments.model))
+        measured = run_benchmark(material, precisions, EngineStore(cache / "engines"), effort, report)
+    out = arguments.out or cache / "report"
+    _keep(measured, out)
+    if arguments.json:
+        print(json.dumps(measured.to_json()))
+    else:
+        _show(measured, out)
+    return 0
+
+
+def _precisions(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in PRECISIONS]
+    if unknown or not names:
+        raise BadConfig(f"--precision {text!r} names {unknown or 'none'}: choose from {', '.join(PRECISIONS)}")
+    return names
+
+
+def _at_least(least: int, arguments: argparse.Namespace, name: str) -> int:
+    value: int = getattr(arguments, name)
+    if value < least:
+        raise BadConfig(f"--{name} is {value}: {least} or more can be measured")
+    return value
+
+
+def _keep(report: Report, folder: Path) -> None:
+    from vlm_ros.benchmark.plot import draw_report
+    from vlm_ros.benchmark.report import write_csv, write_json
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(report, folder / "bench.json")
+    write_csv(report, folder / "bench.csv")
+    draw_report(report, folder / "bench.png")
+
+
+def _show(report: Report, folder: Path) -> None:
+    from rich.console import Console
+
+    from vlm_ros.benchmark.table import tables_of
+
+    console = Console()
+    for table in tables_of(report):
+        console.print(table)
+    for note in report.notes:
+        console.print(note, markup=False)
+    console.print(f"kept in {folder}", markup=False, soft_wrap=True)
