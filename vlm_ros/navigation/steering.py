@@ -43,7 +43,7 @@ class SteeringConfig:
 
 
 class Steering:
-    """Remembers which way it went around the last obstacle, so that it does not swing between two ways."""
+    """Remembers the direction it chose last, so that it does not swing between two that are as good."""
 
     def __init__(self, config: SteeringConfig, half_fov_rad: float) -> None:
         self._config = config

@@ -7,7 +7,9 @@ from percepts import nothing, seen
 
 from vlm_ros.core.motion import Pose
 from vlm_ros.core.percept import PathAhead
-from vlm_ros.navigation.ground import Ground
+from vlm_ros.navigation.eyes import EyesConfig
+from vlm_ros.navigation.memory import Memory
+from vlm_ros.navigation.place import Place
 from vlm_ros.navigation.policy import Senses
 from vlm_ros.navigation.steering import Steering, SteeringConfig, looked_ahead_m
 
@@ -17,6 +19,19 @@ HALF_FOV_RAD = math.radians(35)
 
 def steering():
     return Steering(SteeringConfig(cruise_mps=0.3, turn_radps=0.8), HALF_FOV_RAD)
+
+
+def memory(*blocked_deg, times=4):
+    """What a robot remembers that has found the way blocked in these directions."""
+    known = Memory(EyesConfig(), ORIGIN, 4.0)
+    for degrees in blocked_deg * times:
+        known.ground.learn(PathAhead.BLOCKED, Pose(0.0, 0.0, math.radians(degrees)), 1.0)
+        known.looks.add(Pose(0.0, 0.0, math.radians(degrees)), 0.9)
+    return known
+
+
+def place(degrees, distance_m=2.0):
+    return Place.seen_at(ORIGIN, math.radians(degrees), distance_m)
 
 
 def senses(percept, pose=ORIGIN, seen_from=ORIGIN):
@@ -37,41 +52,34 @@ def senses(percept, pose=ORIGIN, seen_from=ORIGIN):
 )
 def test_robot_drives_only_where_it_has_just_looked(percept, pose, free):
     assert (looked_ahead_m(senses(percept, pose)) > 0.0) == free
-    speed = steering().drive(senses(percept, pose), Ground(ORIGIN), 0.0, 2.0).linear_mps
+    speed = steering().drive(senses(percept, pose), memory(), Place.seen_at(pose, 0.0, 2.0)).linear_mps
     assert (speed > 0.0) == free
 
 
 @pytest.mark.parametrize(("degrees", "turns"), [(40, 1), (-40, -1)])
 def test_robot_turns_on_the_spot_first_when_the_goal_is_aside(degrees, turns):
-    velocity = steering().drive(senses(nothing()), Ground(ORIGIN), math.radians(degrees), 2.0)
+    velocity = steering().drive(senses(nothing()), memory(), place(degrees))
     assert velocity.linear_mps == 0.0
     assert velocity.angular_radps * turns > 0.3
 
 
-def test_robot_slows_down_when_it_arrives():
-    far, close = (steering().drive(senses(nothing()), Ground(ORIGIN), 0.0, d).linear_mps for d in (2.0, 0.05))
+def test_robot_slows_down_before_it_stops():
+    far = steering().drive(senses(nothing()), memory(), place(0), stop_before_m=0.5).linear_mps
+    close = steering().drive(senses(nothing(), Pose(0.38, 0.0, 0.0)), memory(), place(0), 0.5).linear_mps
     assert far == 0.3
-    assert 0.0 < close < 0.15
+    assert 0.0 < close < far
 
 
-def test_robot_goes_around_when_the_direct_way_is_blocked_and_keeps_its_side():
-    ground, steer = Ground(ORIGIN), steering()
-    for _ in range(3):
-        ground.learn(PathAhead.BLOCKED, ORIGIN, 1.0)
-    first = steer.drive(senses(nothing("blocked")), ground, math.radians(2), 2.0).angular_radps
-    second = steer.drive(senses(nothing("blocked")), ground, math.radians(-2), 2.0).angular_radps
-    assert abs(first) > 0.3
-    assert math.copysign(1, first) == math.copysign(1, second)
+def test_robot_goes_around_when_the_direct_way_is_blocked_and_does_not_waver():
+    known, steer = memory(0), steering()
+    turns = [steer.drive(senses(nothing("blocked")), known, place(5)).angular_radps for _ in range(5)]
+    assert abs(turns[0]) > 0.3
+    assert turns == turns[:1] * 5
 
 
 def test_robot_does_not_drive_into_what_it_remembers_when_one_answer_says_clear():
-    ground = Ground(ORIGIN)
-    for _ in range(4):
-        ground.learn(PathAhead.BLOCKED, ORIGIN, 1.0)
-        for degrees in range(-180, 180, 20):
-            if abs(degrees) > 10:
-                ground.learn(PathAhead.BLOCKED, Pose(0.0, 0.0, math.radians(degrees)), 1.0)
-    assert steering().drive(senses(nothing("clear")), ground, 0.0, 2.0).linear_mps == 0.0
+    known = memory(*range(-180, 180, 15))
+    assert steering().drive(senses(nothing("clear")), known, place(0)).linear_mps == 0.0
 
 
 @pytest.mark.parametrize(("turned_deg", "waits"), [(0, False), (30, False), (60, True)])

@@ -1,0 +1,44 @@
+"""The cheapest way over the ground as it is known."""
+
+import math
+
+import pytest
+
+from vlm_ros.core.motion import Pose
+from vlm_ros.core.percept import PathAhead
+from vlm_ros.navigation.ground import Ground
+from vlm_ros.navigation.place import Place
+from vlm_ros.navigation.route import next_on_route
+
+ORIGIN = Pose(0.0, 0.0, 0.0)
+
+
+def barrier(*sides_m):
+    """Ground with something half a metre ahead, found from places these far to the left of the origin."""
+    ground = Ground(ORIGIN)
+    for side_m in sides_m * 4:
+        ground.learn(PathAhead.BLOCKED, Pose(0.0, side_m, 0.0), 1.0)
+    return ground
+
+
+@pytest.mark.parametrize("degrees", [0, 45, 90, 180, -120])
+def test_route_is_straight_when_nothing_is_known_to_be_in_the_way(degrees):
+    place = next_on_route(Ground(ORIGIN), ORIGIN, Place.seen_at(ORIGIN, math.radians(degrees), 2.5))
+    error_rad = math.remainder(place.angle_from(ORIGIN) - math.radians(degrees), math.tau)
+    assert abs(error_rad) < math.radians(20)
+
+
+def test_route_goes_around_on_the_open_side_when_a_barrier_is_ahead():
+    left_closed = next_on_route(barrier(0.0, 0.3, 0.6, 0.9), ORIGIN, Place(2.0, 0.0))
+    right_closed = next_on_route(barrier(0.0, -0.3, -0.6, -0.9), ORIGIN, Place(2.0, 0.0))
+    assert left_closed.y_m < -0.15
+    assert right_closed.y_m > 0.15
+
+
+def test_route_ends_at_the_goal_when_it_is_close():
+    assert next_on_route(Ground(ORIGIN), ORIGIN, Place(0.3, 0.1)) == Place(0.3, 0.1)
+
+
+def test_route_leads_towards_a_goal_that_is_off_the_map():
+    place = next_on_route(Ground(ORIGIN), ORIGIN, Place(40.0, 0.0))
+    assert abs(place.angle_from(ORIGIN)) < math.radians(20)
