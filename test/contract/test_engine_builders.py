@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
+from vlm_ros.build.builder import EngineBuilder  # noqa: E402
 from vlm_ros.build.building import build_bundle, find_engines  # noqa: E402
 from vlm_ros.build.onnxruntime import builder as onnxruntime_builder  # noqa: E402
 from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder  # noqa: E402
@@ -17,36 +19,74 @@ from vlm_ros.build.store import EngineStore  # noqa: E402
 from vlm_ros.core.bundle import Bundle  # noqa: E402
 from vlm_ros.core.errors import BadBundle, BuildFailed  # noqa: E402
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner  # noqa: E402
+from vlm_ros.runtime.runner import Runner  # noqa: E402
 
 BUNDLE = Bundle(Path(__file__).parents[1] / "bundles" / "tiny_llava")
 SIZES = {"total": 4}
 """Of the dynamic dimensions that are not 2: past and sequence together."""
 
 
-def outputs_of(graph: Path) -> dict[str, np.ndarray]:
-    """What ``graph`` makes of noise, the same each time."""
-    runner = OnnxRuntimeRunner(graph, threads=1)
-    runner.activate()
+Vendor = tuple[EngineBuilder, Callable[[Path], Runner]]
+"""A builder, and the runner of what it builds."""
+
+
+def feeds_of(runner: Runner) -> dict[str, np.ndarray]:
+    """Noise, the same each time."""
     noise = np.random.default_rng(7)
     feeds = {}
     for name, spec in runner.inputs.items():
         shape = [size if isinstance(size, int) else SIZES.get(size, 2) for size in spec.shape]
         feeds[name] = (noise.standard_normal(shape) * 3).astype(spec.dtype)
-    return runner.run(feeds)
+    return feeds
+
+
+def outputs_of(graph: Path) -> dict[str, np.ndarray]:
+    """What ``graph`` makes of noise."""
+    runner = OnnxRuntimeRunner(graph, threads=1)
+    runner.activate()
+    return runner.run(feeds_of(runner))
+
+
+def noise_for(part: str) -> dict[str, np.ndarray]:
+    """Noise for a part of the bundle."""
+    runner = OnnxRuntimeRunner(BUNDLE.onnx(part), threads=1)
+    runner.activate()
+    return feeds_of(runner)
+
+
+def onnxruntime_vendor(folder: Path) -> Vendor:
+    return OnnxRuntimeBuilder(threads=1), lambda engine: OnnxRuntimeRunner(engine, threads=1)
+
+
+def tensorrt_vendor(folder: Path) -> Vendor:
+    from vlm_ros.build.tensorrt.builder import TensorRtBuilder
+    from vlm_ros.build.tensorrt.profiles import Limits
+    from vlm_ros.runtime.tensorrt.runner import TensorRtRunner
+
+    return TensorRtBuilder(Limits(batch=2), timings=folder), TensorRtRunner
+
+
+@pytest.fixture(scope="module", params=[onnxruntime_vendor, tensorrt_vendor], ids=["onnxruntime", "tensorrt"])
+def vendor(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Vendor:
+    request.getfixturevalue("emulated_tensorrt")
+    return request.param(tmp_path_factory.mktemp("vendor"))
 
 
 @pytest.fixture(scope="module")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def engines(vendor: Vendor, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     store = EngineStore(tmp_path_factory.mktemp("engines"))
-    built = build_bundle(BUNDLE, store, builder=OnnxRuntimeBuilder(threads=1))
-    assert find_engines(BUNDLE, store) == built
+    built = build_bundle(BUNDLE, store, builder=vendor[0])
+    assert find_engines(BUNDLE, store, builder=vendor[0]) == built
     return built
 
 
 @pytest.mark.parametrize("part", BUNDLE.parts)
-def test_engine_gives_what_the_onnx_file_gives(engines: dict[str, Path], part: str) -> None:
+def test_engine_gives_what_the_onnx_file_gives(vendor: Vendor, engines: dict[str, Path], part: str) -> None:
     expected = outputs_of(BUNDLE.onnx(part))
-    actual = outputs_of(engines[part])
+    runner = vendor[1](engines[part])
+    runner.activate()
+    actual = runner.run(noise_for(part))
+    runner.deactivate()
     assert list(actual) == list(expected)
     for name, values in expected.items():
         assert np.ptp(values) > 0, "an output that is constant proves nothing"

@@ -75,6 +75,8 @@ class OnnxParser:
     def parse_from_file(self, model: str) -> bool:
         try:
             graph = Graph(onnx.load(model).SerializeToString())
+            if not graph.outputs:
+                raise ValueError("a graph without outputs")
         except Exception as error:  # whatever protocol buffers and the file system raise
             complain(self._logger, f"cannot read {model}")
             self._errors.append(ParserError("", "", f"failed to parse ({type(error).__name__})"))

@@ -1,0 +1,45 @@
+"""Which shapes engines are tuned for."""
+
+from __future__ import annotations
+
+import pytest
+
+from vlm_ros.build.tensorrt.profiles import Limits, profiles_of
+from vlm_ros.core.errors import BuildFailed
+
+LIMITS = Limits(batch=2, prompt_tokens=100, context_tokens=400, step_tokens=8)
+
+
+def test_decoding_comes_before_prompts_when_a_graph_has_a_cache() -> None:
+    decoding, prompts = profiles_of(["batch", "sequence", "past", "total"], LIMITS)
+    assert decoding == {"batch": (1, 1, 2), "sequence": (1, 1, 8), "past": (1, 200, 400), "total": (2, 201, 408)}
+    assert prompts == {"batch": (1, 1, 2), "sequence": (1, 50, 100), "past": (0, 1, 400), "total": (1, 51, 500)}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("batch", "sequence", "past", "total"),
+        ("batch_size", "sequence_length", "past_sequence_length", "total_sequence_length"),
+        ("batch_size", "seq_len", "past_seq_len", "past_seq_len + seq_len"),
+    ],
+)
+def test_masks_are_as_long_as_past_and_tokens_when_names_are_ours_or_the_hubs(names: tuple[str, ...]) -> None:
+    _, tokens, past, total = names
+    for profile in profiles_of(names, LIMITS):
+        assert [a + b for a, b in zip(profile[past], profile[tokens], strict=True)] == list(profile[total])
+
+
+def test_one_profile_is_enough_when_a_graph_has_no_cache() -> None:
+    assert profiles_of(["batch"], LIMITS) == [{"batch": (1, 1, 2)}]
+    assert profiles_of(["sequence"], LIMITS) == [{"sequence": (1, 50, 100)}]
+
+
+def test_sizes_are_in_order_when_limits_are_as_small_as_can_be() -> None:
+    for profile in profiles_of(["batch", "sequence", "past", "total"], Limits(1, 1, 1, 8)):
+        assert all(low <= usual <= high for low, usual, high in profile.values())
+
+
+def test_dimension_is_named_when_nobody_knows_it() -> None:
+    with pytest.raises(BuildFailed, match="'num_boxes'"):
+        profiles_of(["batch", "num_boxes"], LIMITS)
