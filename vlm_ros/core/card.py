@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,8 @@ class ModelCard:
 
     ``find_prompt`` is answered by ``no`` or by bearing and range (``left, near``); ``path_prompt``
     by ``clear`` or ``blocked``; ``near_m`` is the distance at which the model says ``near``, in
-    metres, 0 where nobody measured it. ``gates`` changes bounds of the gate that a precision must pass,
+    metres, 0 where nobody measured it. ``target_words`` are the words that targets are made of, empty for
+    a model that knows the world at large. ``gates`` changes bounds of the gate that a precision must pass,
     ``{"q4": {"correlation": 0.99}}``; names and defaults are those of ``core.agreement``.
     """
 
@@ -29,6 +30,7 @@ class ModelCard:
     path_prompt: str = "Is the path straight ahead free to drive? Answer 'clear' or 'blocked'."
     max_tokens: int = 128
     near_m: float = 0.0
+    target_words: Sequence[str] = ()
     licence: str = ""
     source: str = ""
     gates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

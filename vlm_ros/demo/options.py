@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadConfig
-from vlm_ros.language.prompts import target_from_text
+from vlm_ros.language.prompts import question_about, target_from_text
 from vlm_ros.navigation.navigator import Mode
 from vlm_ros.sim.draw import NAMES, draw_scene
 from vlm_ros.sim.scene import Scene
@@ -34,6 +35,8 @@ class DemoOptions:
             raise BadConfig(f"--seed is {self.seed}: give 0 to {2**32 - 1}")
         if not 5.0 <= self.time_limit_s <= 3600.0:
             raise BadConfig(f"--time-limit is {self.time_limit_s:g} s: give 5 to 3600")
+        if self.target:
+            question_about(Bundle(self.model).card, self.target)
 
     @property
     def named(self) -> str:

@@ -42,5 +42,15 @@ def target_from_text(text: str) -> str:
 
 
 def question_about(card: ModelCard, target: str) -> str:
-    """The card's find question about ``target``, which is checked as in ``target_from_text``."""
-    return card.find_prompt.replace("{target}", target_from_text(target))
+    """The card's find question about ``target``, which is checked as in ``target_from_text``.
+
+    ``BadQuestion``, too, for words that a model of few words was never taught: it would see them anywhere.
+    """
+    name = target_from_text(target)
+    unknown = [word for word in name.split() if card.target_words and word not in card.target_words]
+    if unknown:
+        raise BadQuestion(
+            f"the model does not know {', '.join(map(repr, unknown))} of the target '{name}': "
+            f"name a thing in these words: {', '.join(card.target_words)}"
+        )
+    return card.find_prompt.replace("{target}", name)

@@ -59,6 +59,7 @@ CARD = ModelCard(
     path_prompt=PATH[0],
     max_tokens=64,
     near_m=NEAR_M,
+    target_words=(*COLORS, *SHAPES, "object"),
     licence="Apache-2.0",
     source="trained from scratch on simulated rooms by `./run train`",
 )

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from vlm_ros.core.errors import BadConfig
+from vlm_ros.core.errors import BadConfig, BadQuestion
+from vlm_ros.core.places import find_bundle
 from vlm_ros.demo.executables import config_file, node_command
 from vlm_ros.demo.options import DemoOptions, scene_from_options
 from vlm_ros.navigation.navigator import Mode
 
 
 def options(**changes):
-    asked = {"seed": 7, "target": "", "mode": Mode.SEARCH, "headless": True, "out": Path("out"), "model": Path("model")}
+    asked = {"seed": 7, "target": "", "mode": Mode.SEARCH, "headless": True, "out": Path("out"), "model": find_bundle()}
     return DemoOptions(**{**asked, "time_limit_s": 60.0, **changes})
 
 
@@ -28,10 +29,15 @@ def test_the_target_stands_in_the_room_however_it_is_written(words):
     assert scene.target_object.name == "blue cone"
 
 
-def test_an_unknown_thing_is_looked_for_where_it_is_not():
-    asked = options(target="Pink elephant")
+def test_a_thing_that_the_model_was_never_taught_is_refused_by_name():
+    with pytest.raises(BadQuestion, match="'pink', 'elephant'"):
+        options(target="Pink elephant")
+
+
+def test_a_thing_that_no_room_holds_is_looked_for_all_the_same():
+    asked = options(target="Purple object")
     scene = scene_from_options(asked)
-    assert scene.target == "pink elephant"
+    assert scene.target == "purple object"
     assert scene.target_object is None
     assert asked.named == ""
     assert scene.objects == scene_from_options(options()).objects

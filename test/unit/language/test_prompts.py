@@ -46,3 +46,10 @@ def test_target_stays_word_for_word_when_it_looks_like_code(target: str) -> None
 
 def test_braces_of_the_card_stay_when_they_are_not_the_target() -> None:
     assert question_about(ModelCard(find_prompt='{"find": "{target}"}'), "Red Ball") == '{"find": "red ball"}'
+
+
+def test_target_is_refused_when_the_model_was_never_taught_its_words() -> None:
+    card = ModelCard(find_prompt="where is the {target}?", target_words=["red", "blue", "ball"])
+    assert question_about(card, "the Red ball") == "where is the red ball?"
+    with pytest.raises(BadQuestion, match="'pink', 'elephant'.*red, blue, ball"):
+        question_about(card, "pink elephant")
