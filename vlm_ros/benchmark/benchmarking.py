@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from vlm_ros.benchmark.material import Material, engines_of, material_from_bundl
 from vlm_ros.benchmark.report import Report
 from vlm_ros.benchmark.running import run_bandwidth, run_ours, run_peer
 from vlm_ros.benchmark.state import machine_state
+from vlm_ros.build.manifest import Manifest
 from vlm_ros.build.store import EngineStore
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.places import find_bundle
@@ -72,9 +72,8 @@ class _Run:
 
     def variant(self, precision: str, compared: bool) -> Figures:
         """Our own model at ``precision``, its logits compared with the peer's."""
-        began_s = time.monotonic()
         engines = engines_of(self.material, precision, self.store)
-        build_s = time.monotonic() - began_s
+        build_s = sum(Manifest.read(engine.parent).build_s for engine in engines.values())
         job = self._job(self.material.bundle.folder, precision)
         job = dataclasses.replace(job, engines={part: str(path) for part, path in engines.items()})
         timings = run_ours(job)

@@ -18,6 +18,7 @@ from transformers import (
     LlavaProcessor,
     PreTrainedTokenizerFast,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from vlm_ros.benchmark.sizes import PATCH_PX, SIDE_PX, Sizes
 from vlm_ros.core.card import ModelCard
@@ -41,6 +42,7 @@ CHAT_TEMPLATE = (
 
 def make_checkpoint(folder: Path, sizes: Sizes) -> None:
     """Write everything that transformers saves with a model, and our card."""
+    disable_progress_bar()
     processor = make_processor(sizes)
     processor.save_pretrained(folder)
     make_model(sizes).save_pretrained(folder)

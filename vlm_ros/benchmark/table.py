@@ -1,65 +1,64 @@
-"""The figures as tables for a terminal."""
+"""The figures as one table that fits a terminal of 80 columns: a column for each variant."""
 
 from __future__ import annotations
 
 from rich.table import Table
 
-from vlm_ros.benchmark.figures import Figures
 from vlm_ros.benchmark.report import Report
 
-_COLUMNS = ("TTFT ms", "step ms", "p90", "p99", "tokens/s", "3 questions ms", "MB", "load s", "build s")
-_RATIO_COLUMNS = ("TTFT", "decode", "memory", "3 questions", "logits r", "bandwidth", "Python ms/token")
+_MEASURED = {
+    "first token, ms": "ttft_ms",
+    "first, 90 % within, ms": "ttft_p90_ms",
+    "each further token, ms": "step_ms",
+    "further, 90 % within, ms": "step_p90_ms",
+    "further, 99 % within, ms": "step_p99_ms",
+    "tokens/s": "tokens_per_s",
+    "three questions, ms": "questions3_ms",
+    "peak memory, MB": "rss_mb",
+    "load, s": "load_s",
+    "start to first answer, s": "start_to_first_answer_s",
+    "build, s": "build_s",
+    "Python, ms/token": "python_ms_per_token",
+    "share of bandwidth": "bandwidth_share",
+    "correlation of logits": "logits_pearson",
+}
+_COMPARED = {
+    "first token": "ttft_ratio",
+    "tokens/s": "decode_ratio",
+    "peak memory": "rss_ratio",
+    "three questions": "questions3_ratio",
+}
 
 
-def tables_of(report: Report) -> list[Table]:
-    """What was measured, how it compares, each part, and the machine."""
+def table_of(report: Report) -> Table:
+    """What was measured, the time of each part, and how it compares with the peer."""
+    table = Table("", *(row.name for row in report.rows), title="Measured", title_justify="left")
+    for label, field in _MEASURED.items():
+        table.add_row(label, *(_text(getattr(row, field)) for row in report.rows))
+    table.add_section()
+    for part in next(iter(report.variants.values())).parts_ms:
+        table.add_row(f"{part}, ms", *(_text(row.parts_ms.get(part)) for row in report.rows))
+    if report.peer:
+        table.add_section()
+        for label, field in _COMPARED.items():
+            table.add_row(f"{label}, ratio", *(_text(report.ratios(row)[field]) for row in report.rows))
+    return table
+
+
+def state_text(report: Report) -> str:
+    """The model and the machine, in words."""
     machine = report.machine
-    state = (
-        f"{report.model} of {report.parameters / 1e6:.0f} million parameters. {machine['processor']}, "
-        f"{machine['cores']} cores, {machine['threads']} thread(s), load {machine['load']}, "
-        f"{machine['bandwidth_gbps']} GB/s. "
-        + ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
+    return (
+        f"{report.model}, {report.parameters / 1e6:.0f} million parameters.\n"
+        f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} thread(s), load {machine['load']}, "
+        f"memory read at {machine['bandwidth_gbps']} GB/s.\n{versions}.\n"
+        f"The demo model gave its first answer {report.demo.start_to_first_answer_s:.2f} s after its process began."
     )
-    return [_measured(report, state), _compared(report), _parts(report)]
-
-
-def _measured(report: Report, state: str) -> Table:
-    table = Table("", *_COLUMNS, title=state, title_style="", title_justify="left")
-    for row in report.rows:
-        figures = (
-            f"{row.ttft_ms:.1f}",
-            f"{row.step_ms:.2f}",
-            f"{row.step_p90_ms:.2f}",
-            f"{row.step_p99_ms:.2f}",
-            f"{row.tokens_per_s:.1f}",
-            f"{row.questions3_ms:.1f}",
-            f"{row.rss_mb:.0f}",
-            f"{row.load_s:.2f}",
-            f"{row.build_s:.2f}",
-        )
-        table.add_row(row.name, *figures)
-    return table
-
-
-def _compared(report: Report) -> Table:
-    start_s = report.demo.start_to_first_answer_s
-    title = f"Against transformers fp32; first answer of the demo model {start_s:.2f} s after its process began"
-    table = Table("", *_RATIO_COLUMNS, title=title, title_style="", title_justify="left")
-    for row in report.variants.values():
-        ratios = [f"{ratio:.2f}" for ratio in report.ratios(row).values()] or ["-"] * 4
-        table.add_row(
-            row.name, *ratios, *map(_text, (row.logits_pearson, row.bandwidth_share, row.python_ms_per_token))
-        )
-    return table
-
-
-def _parts(report: Report) -> Table:
-    variants: list[Figures] = list(report.variants.values())
-    table = Table("ms", *(variant.name for variant in variants), title="Parts", title_style="", title_justify="left")
-    for part in variants[0].parts_ms:
-        table.add_row(part, *(f"{variant.parts_ms[part]:.2f}" for variant in variants))
-    return table
 
 
 def _text(figure: float | None) -> str:
-    return "-" if figure is None else f"{figure:.3f}"
+    """Four digits, as far as they say something."""
+    if figure is None:
+        return ""
+    return f"{figure:.0f}" if figure >= 1000 else f"{figure:.4g}"

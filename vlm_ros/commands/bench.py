@@ -86,11 +86,8 @@ def _keep(report: Report, folder: Path) -> None:
 def _show(report: Report, folder: Path) -> None:
     from rich.console import Console
 
-    from vlm_ros.benchmark.table import tables_of
+    from vlm_ros.benchmark.table import state_text, table_of
 
-    console = Console()
-    for table in tables_of(report):
-        console.print(table)
-    for note in report.notes:
-        console.print(note, markup=False)
+    console = Console(highlight=False)
+    console.print(state_text(report), table_of(report), *report.notes, sep="\n", markup=False)
     console.print(f"kept in {folder}", markup=False, soft_wrap=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -36,3 +38,8 @@ def test_steps_are_timed_when_the_clock_is_asked_before_each():
 def test_picture_is_the_same_everywhere():
     assert (picture(3).rgb == picture(3).rgb).all()
     assert (picture(3).rgb != picture(4).rgb).any()
+
+
+def test_our_process_brings_neither_torch_nor_transformers():
+    code = "import sys, vlm_ros.benchmark.ours; sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
