@@ -35,7 +35,7 @@ class Memory:
             return False
         weight = float(self.looks.novelty(senses.seen_from, np.zeros(1), percept.stamp_s)[0])
         self.looks.add(senses.seen_from, percept.stamp_s)
-        self.belief.learn(percept, senses.seen_from, weight * (0.3 + 0.7 * percept.confidence))
+        self.belief.learn(percept, senses.seen_from, weight * _trust(percept.confidence))
         self.elapsed_s = max(0.0, percept.stamp_s - last.stamp_s) if last is not None else 0.0
         self.ground.forget(self.elapsed_s)
         self.ground.learn(percept.path, senses.seen_from, max(weight, _PATH_WEIGHT))
@@ -43,3 +43,8 @@ class Memory:
             self.ground.learn_scan(senses.scan, senses.pose)
         self._percept = percept
         return True
+
+
+def _trust(confidence: float) -> float:
+    """How far to follow an answer: models are less sure of right answers than they should be."""
+    return 0.3 + 0.7 * min(confidence, 1.0) if confidence >= 0.0 else 0.0

@@ -54,7 +54,12 @@ class Track:
         return self._pose
 
     def on_odometry(self, odometry: Odometry) -> None:
-        """Move by what the odometry says since its last message; a jump (a reset odometer) is no motion."""
+        """Move by what the odometry says since its last message; a jump (a reset odometer) is no motion.
+
+        Poses that are no numbers are ignored.
+        """
+        if not all(map(math.isfinite, (odometry.pose.x_m, odometry.pose.y_m, odometry.pose.yaw_rad))):
+            return
         before, self._odometry = self._odometry, odometry
         if before is None or not 0.0 < odometry.stamp_s - before.stamp_s < _ODOMETRY_SILENCE_S:
             return

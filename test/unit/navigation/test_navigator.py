@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from percepts import LIMITS, TARGET, config, nothing, seen
@@ -148,6 +149,13 @@ def test_search_ends_as_lost_when_the_target_was_seen_and_vanished():
     assert steps(robot, clock, 6.0, lambda at: nothing("blocked", at_s=at))[-1].outcome is Outcome.LOST
 
 
+def test_answer_without_a_usable_confidence_changes_no_belief_and_breaks_nothing():
+    robot, clock = navigator(), ManualClock()
+    outputs = steps(robot, clock, 2.0, lambda at: replace(seen(at_s=at), confidence=math.nan))
+    assert all(math.isfinite(output.velocity.angular_radps) for output in outputs)
+    assert outputs[-1].state == "looking"
+
+
 def test_percept_is_ignored_when_it_is_about_another_target():
     robot = navigator()
     assert not robot.on_percept(seen(target="blue box"), 0.0)
@@ -179,9 +187,7 @@ def test_memory_and_outcome_are_forgotten_when_target_or_mode_change(change):
     assert output.percept is None
 
 
-@pytest.mark.parametrize(
-    "text", ["", "   ", "x" * (LONGEST_TARGET + 1), "red\x00ball", "red \x1b[2Jball"], ids=repr
-)
+@pytest.mark.parametrize("text", ["", "   ", "x" * (LONGEST_TARGET + 1), "red\x00ball", "red \x1b[2Jball"], ids=repr)
 def test_target_is_refused_and_the_task_goes_on_when_it_is_no_short_printable_text(text):
     robot = navigator()
     with pytest.raises(BadQuestion):

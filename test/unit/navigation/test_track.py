@@ -56,9 +56,17 @@ def test_a_jump_of_the_odometer_is_no_motion():
     close(track.pose, 0.0, 0.0, 0.0)
 
 
-@pytest.mark.parametrize(
-    ("stamp_s", "x_m"), [(-1.0, 0.1), (0.15, 0.15), (0.2, 0.2), (0.27, 0.27), (9.0, 0.3)]
-)
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_odometry_that_is_no_number_is_ignored(bad):
+    track = Track()
+    track.on_odometry(odometry(0.0, 0.0, 0.0, 0.0))
+    for pose in ((bad, 0.0, 0.0), (0.0, 0.0, bad)):
+        track.on_odometry(odometry(*pose, 0.05))
+    track.on_odometry(odometry(0.1, 0.0, 0.0, 0.1))
+    close(track.pose, 0.1, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(("stamp_s", "x_m"), [(-1.0, 0.1), (0.15, 0.15), (0.2, 0.2), (0.27, 0.27), (9.0, 0.3)])
 def test_past_poses_are_interpolated_and_held_at_both_ends(stamp_s, x_m):
     track = Track()
     for step in range(4):
