@@ -15,6 +15,8 @@ COMMANDS = {
     "describe": "say what an image shows",
     "ask": "ask a question about an image",
     "build": "build a model for this device",
+    "quantize": "write a model's graphs in narrower numbers",
+    "validate": "compare a model's precisions with its fp32 graphs, layer by layer",
     "export": "export a checkpoint to a model that runs without torch",
     "train": "train the demo model",
     "bench": "measure how fast a model answers here, against transformers on the same weights",

@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from vlm_ros.build.builder import EngineBuilder, Watch
+from vlm_ros.build.choice import kept_precision
 from vlm_ros.build.external_data import total_bytes
 from vlm_ros.build.key import EngineKey, key_from_onnx
 from vlm_ros.build.lock import never
 from vlm_ros.build.progress import Meter, OnProgress, Progress, Stage, silent
 from vlm_ros.build.store import EngineStore
-from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.bundle import AUTO, Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
 from vlm_ros.core.errors import BadBundle, Cancelled, MissingEngine
 
@@ -28,12 +29,14 @@ def find_engines(
 ) -> dict[str, Path]:
     """The engine of every part (``parts`` empty: all of the bundle), checked and ready to load.
 
+    ``precision`` may be ``auto``: then each part has the one that was chosen for this device, fp32 where none was.
     Raises ``MissingEngine`` naming the first part that has none and the command that builds it.
     """
     builder = builder or _default_builder()
     engines = {}
     for part in _chosen(bundle, parts):
-        engine = store.find(key_from_onnx(part, bundle.onnx(part, precision), precision, builder))
+        chosen = _precision_of(part, bundle, precision, store, builder)
+        engine = store.find(key_from_onnx(part, bundle.onnx(part, chosen), chosen, builder))
         if engine is None:
             option = "" if precision == "fp32" else f" --precision {precision}"
             raise MissingEngine(
@@ -57,6 +60,7 @@ def build_bundle(
 ) -> dict[str, Path]:
     """The engine of every part (``parts`` empty: all of the bundle); builds those that the store lacks.
 
+    ``precision`` may be ``auto``: then each part has the one that was chosen for this device, fp32 where none was.
     ``cancelled`` is asked between parts, within them where the builder can stop, and while another process
     writes the store: then ``Cancelled`` is raised, and what was finished stays. ``BuildFailed`` where a part
     cannot be built or stored.
@@ -90,8 +94,9 @@ class _Work:
         """What is to be done for ``part``; its engine if there is one already."""
         self._stop_if_cancelled(part)
         self.on_progress(Progress(part, Stage.CHECKING, 0.0, None, False, f"looking for '{part}'"))
-        onnx = self.bundle.onnx(part, self.precision)
-        key = key_from_onnx(part, onnx, self.precision, self.builder)
+        precision = _precision_of(part, self.bundle, self.precision, self.store, self.builder)
+        onnx = self.bundle.onnx(part, precision)
+        key = key_from_onnx(part, onnx, precision, self.builder)
         engine = self.store.find(key)
         if engine is not None:
             self.on_progress(Progress(part, Stage.READY, 0.0, None, True, f"'{part}' was built before"))
@@ -117,6 +122,12 @@ class _Work:
     def _stop_if_cancelled(self, part: str) -> None:
         if self.cancelled():
             raise Cancelled(f"building '{self.bundle.name}' stopped before '{part}'; what was finished stays")
+
+
+def _precision_of(part: str, bundle: Bundle, precision: str, store: EngineStore, builder: EngineBuilder) -> str:
+    if precision != AUTO:
+        return precision
+    return kept_precision(bundle, part, store, builder) or "fp32"
 
 
 def _default_builder() -> EngineBuilder:

@@ -7,32 +7,52 @@ import json
 
 from vlm_ros.build.building import build_bundle
 from vlm_ros.build.store import EngineStore
+from vlm_ros.commands.pictures import add_picture_arguments
 from vlm_ros.commands.progress import shown_progress
-from vlm_ros.core.bundle import PRECISIONS, Bundle
+from vlm_ros.core.bundle import AUTO, PRECISIONS, Bundle
 from vlm_ros.core.places import find_bundle
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("bundle", nargs="?", default="", metavar="BUNDLE", help="name or folder of a model")
-    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="which of its ONNX files to build from")
+    parser.add_argument(
+        "--precision",
+        choices=(*PRECISIONS, AUTO),
+        default="fp32",
+        help="which of its ONNX files to build from; auto: for each part the fastest here that answers as fp32 does",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object on one line")
+    add_picture_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Build what the engine store lacks, and say where everything lies."""
-    bundle = Bundle(find_bundle(arguments.bundle))
+    bundle, store = Bundle(find_bundle(arguments.bundle)), EngineStore()
+    chosen = _choose(bundle, store, arguments) if arguments.precision == AUTO else {}
     with shown_progress() as report:
         engines = build_bundle(
             bundle,
-            EngineStore(),
+            store,
             precision=arguments.precision,
             on_progress=lambda progress: report(progress.message, progress.fraction),
         )
     if arguments.json:
         paths = {part: str(engine) for part, engine in engines.items()}
-        print(json.dumps({"model": bundle.name, "precision": arguments.precision, "engines": paths}))
+        choices = {"chosen": chosen} if chosen else {}
+        print(json.dumps({"model": bundle.name, "precision": arguments.precision, "engines": paths, **choices}))
         return 0
     for part, engine in engines.items():
         print(f"{part}: {engine}")
+        if part in chosen:
+            print(f"  {chosen[part]['precision']}, {chosen[part]['reason']}")
     return 0
+
+
+def _choose(bundle: Bundle, store: EngineStore, arguments: argparse.Namespace) -> dict[str, dict[str, str]]:
+    """The precision of each part, and why."""
+    from vlm_ros.commands.choosing import choose_precisions
+
+    with shown_progress() as report:
+        choices = choose_precisions(bundle, store, arguments.images, arguments.pictures, report)
+    return {part: {"precision": choice.precision, "reason": choice.reason} for part, choice in choices.items()}

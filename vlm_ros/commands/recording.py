@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +13,11 @@ import numpy as np
 
 from vlm_ros.core.answer import FreeText
 from vlm_ros.core.bundle import Bundle
-from vlm_ros.core.errors import BadImage
 from vlm_ros.core.frame import Frame
+from vlm_ros.language.tokenizer import Tokenizer
 from vlm_ros.models.loading import family_of
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
 from vlm_ros.runtime.runner import Runner, Tensors, TensorSpec
-from vlm_ros.vision.loading import frame_from_file
 
 ANSWER_TOKENS = 24
 TARGET = "red ball"
@@ -62,19 +62,15 @@ def questions_of(bundle: Bundle) -> tuple[str, ...]:
     return (card.describe_prompt, card.find_prompt.format(target=TARGET), card.path_prompt)
 
 
-def pictures(folder: Path | None, count: int, seed: int) -> list[Frame]:
-    """``count`` pictures out of ``folder``, others for another ``seed`` while they last; without it, simulated rooms.
-
-    Raises ``BadImage`` where the folder has none, ``MissingLibrary`` without folder and simulator.
-    """
-    if folder is None:
-        from vlm_ros.sim.views import draw_views
-
-        return [Frame(view.rgb) for view in draw_views(range(seed, seed + count), 1)]
-    files = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp"))
-    if not files:
-        raise BadImage(f"no .png, .jpg or .bmp in '{folder}': give a folder of pictures from the robot's camera")
-    return [frame_from_file(files[(seed + number) % len(files)]) for number in range(count)]
+def answer_agreement(bundle: Bundle, actual: Recording, expected: Recording) -> float:
+    """The share of the tokens of all answers that are the same up to the first that differs, 0..1."""
+    tokenizer = Tokenizer.from_bundle(bundle)
+    same = total = 0
+    for left, right in zip(actual.answers, expected.answers, strict=True):
+        numbers = [tokenizer.encode(text, frame=False) for text in (left, right)]
+        total += max(map(len, numbers))
+        same += len(os.path.commonprefix(numbers))
+    return same / total if total else 1.0
 
 
 @dataclass

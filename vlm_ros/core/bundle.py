@@ -20,6 +20,9 @@ from vlm_ros.core.errors import BadBundle
 
 PRECISIONS = ("fp32", "fp16", "int8", "uint8", "quantized", "q4", "q4f16", "bnb4", "qdq")
 
+AUTO = "auto"
+"""Stands for the precision that was chosen for each part on this device."""
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -76,8 +79,12 @@ class Bundle:
 
     def onnx(self, part: str, precision: str = "fp32") -> Path:
         """The ONNX file of ``part`` at ``precision``."""
-        suffix = "" if precision == "fp32" else f"_{precision}"
-        return self.file(f"onnx/{part}{suffix}.onnx")
+        if precision == "fp32":
+            return self.file(f"onnx/{part}.onnx")
+        path = self.folder / "onnx" / f"{part}_{precision}.onnx"
+        if not path.is_file():
+            raise BadBundle(f"no '{path}': make it with  vlm_ros quantize {self.folder} --precision {precision}")
+        return path
 
 
 def _without_precision(stem: str) -> str:

@@ -1,0 +1,96 @@
+"""A part's report: figures, gates from the card, and why a part is not used."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from parts import TINY, tiny_feeds
+from PIL import Image
+
+from vlm_ros.build.precision.passes import write_part
+from vlm_ros.build.validation.picture import draw_reports
+from vlm_ros.build.validation.validating import validate_part
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.errors import BadBundle
+
+DECODER, VISION = "decoder_model_merged", "vision_encoder"
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    return Bundle(shutil.copytree(TINY, tmp_path / "tiny"))
+
+
+def test_part_passes_when_it_is_the_reference(bundle: Bundle) -> None:
+    report = validate_part(bundle, DECODER, "fp32", [tiny_feeds(DECODER)])
+    assert report.passed
+    assert report.tokens == 1.0
+    assert report.worst.max_absolute_error == 0.0
+    assert len(report.layers) > 100
+
+
+def test_figures_and_sizes_are_told_when_a_part_passes(bundle: Bundle) -> None:
+    path = write_part(bundle, VISION, "int8", [])
+    report = validate_part(bundle, VISION, "int8", [tiny_feeds(VISION)])
+    assert report.passed, report.faults
+    assert 0.99 < report.outputs["image_features"].correlation < 1.0
+    assert report.tokens is None
+    assert (report.size_bytes, report.reference_bytes) == (path.stat().st_size, bundle.onnx(VISION).stat().st_size)
+    assert json.loads(json.dumps(report.to_json()))["passed"]
+
+
+def test_fault_says_by_how_much_when_the_cards_gate_is_missed(bundle: Bundle) -> None:
+    write_part(bundle, VISION, "q4", [])
+    card = json.loads((bundle.folder / "model_card.json").read_text())
+    card["gates"] = {"q4": {"correlation": 0.9999, "cosine": -1}}
+    (bundle.folder / "model_card.json").write_text(json.dumps(card))
+    report = validate_part(Bundle(bundle.folder), VISION, "q4", [tiny_feeds(VISION)])
+    (fault,) = report.faults
+    assert fault.startswith("'image_features': correlation 0.9")
+    assert fault.endswith("(at least 0.9999)")
+
+
+def test_tokens_fail_when_the_logits_are_shuffled(bundle: Bundle) -> None:
+    model = onnx.load(bundle.onnx(DECODER))
+    head = next(node for node in model.graph.node if "logits" in node.output)
+    for tensor in model.graph.initializer:
+        if tensor.name == head.input[1]:
+            columns = onnx.numpy_helper.to_array(tensor)[:, ::-1]
+            tensor.CopyFrom(onnx.numpy_helper.from_array(np.ascontiguousarray(columns), tensor.name))
+    onnx.save(model, bundle.folder / "onnx" / f"{DECODER}_int8.onnx")
+    report = validate_part(bundle, DECODER, "int8", [tiny_feeds(DECODER)])
+    assert report.tokens == 0.0
+    assert any(fault.startswith("0% of the next tokens") for fault in report.faults)
+    assert not any("present" in fault for fault in report.faults)
+
+
+def test_cache_that_went_in_does_not_count(bundle: Bundle) -> None:
+    feeds = tiny_feeds(DECODER)
+    write_part(bundle, DECODER, "q4", [])
+    alone = validate_part(bundle, DECODER, "q4", [feeds]).outputs["present.1.value"]
+    shifted = {name: array + 100 if name.startswith("past") else array for name, array in feeds.items()}
+    assert validate_part(bundle, DECODER, "q4", [shifted]).outputs["present.0.value"].correlation < 1.0
+    assert alone.correlation < 0.9999
+
+
+def test_both_files_are_named_when_they_are_of_two_parts(bundle: Bundle) -> None:
+    shutil.copy(bundle.onnx(VISION), bundle.folder / "onnx" / "embed_tokens_int8.onnx")
+    with pytest.raises(BadBundle, match="embed_tokens_int8.onnx.*embed_tokens.onnx"):
+        validate_part(bundle, "embed_tokens", "int8", [tiny_feeds("embed_tokens")])
+
+
+def test_picture_has_a_row_for_each_report(bundle: Bundle, tmp_path: Path) -> None:
+    write_part(bundle, VISION, "int8", [])
+    report = validate_part(bundle, VISION, "int8", [tiny_feeds(VISION)])
+    heights = []
+    for count in (1, 2):
+        draw_reports([report] * count, tmp_path / "report.png")
+        with Image.open(tmp_path / "report.png") as picture:
+            heights.append(picture.height)
+            assert len(picture.convert("RGB").getcolors(1 << 20)) > 3
+    assert heights[1] > 1.7 * heights[0]

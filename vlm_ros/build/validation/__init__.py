@@ -1,0 +1,1 @@
+"""Whether a part still answers as its fp32 graph does, and which layer went wrong where it does not."""

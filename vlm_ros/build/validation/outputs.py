@@ -1,0 +1,58 @@
+"""What a part answers at a precision, beside what it answers in fp32."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vlm_ros.build.precision.graph import Array, Feeds
+from vlm_ros.core.agreement import Agreement, agreement_of
+from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
+from vlm_ros.runtime.runner import Runner
+
+_PAST, _PRESENT = "past_key_values.", "present."
+LOGITS = "logits"
+
+
+def compared_outputs(
+    reference: Path, candidate: Path, samples: Sequence[Feeds]
+) -> tuple[dict[str, Agreement], float | None]:
+    """The agreement of every output over all ``samples``, and the share of equal next tokens where there are logits."""
+    expected, actual = answers_of(reference, samples), answers_of(candidate, samples)
+    agreements = {name: agreement_of(_joined(actual[name]), _joined(expected[name])) for name in expected}
+    tokens = None
+    if LOGITS in expected:
+        same = [left.argmax(-1) == right.argmax(-1) for left, right in zip(actual[LOGITS], expected[LOGITS])]  # noqa: B905
+        tokens = float(np.mean(_joined(same)))
+    return agreements, tokens
+
+
+def answers_of(onnx: Path, samples: Sequence[Feeds]) -> dict[str, list[Array]]:
+    """What the graph gives for each of ``samples``, by output; of a cache only what it added."""
+    runner = OnnxRuntimeRunner(onnx)
+    runner.activate()
+    try:
+        answers: dict[str, list[Array]] = {}
+        for feeds in samples:
+            for name, array in runner.run(fitted(runner, feeds)).items():
+                answers.setdefault(name, []).append(_added(name, array, feeds))
+        return answers
+    finally:
+        runner.deactivate()
+
+
+def fitted(runner: Runner, feeds: Feeds) -> dict[str, Array]:
+    """``feeds`` in the types that ``runner`` takes: a narrow graph has a narrow cache."""
+    return {name: feeds[name].astype(spec.dtype, copy=False) for name, spec in runner.inputs.items()}
+
+
+def _added(name: str, array: Array, feeds: Mapping[str, Array]) -> Array:
+    """Without what went in: that agrees by itself."""
+    past = feeds.get(_PAST + name[len(_PRESENT) :]) if name.startswith(_PRESENT) else None
+    return array if past is None else array[:, :, past.shape[2] :]
+
+
+def _joined(arrays: Sequence[Array]) -> Array:
+    return np.concatenate([array.ravel() for array in arrays])

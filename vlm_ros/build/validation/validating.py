@@ -1,0 +1,70 @@
+"""The report on one part at one precision, and whether it may be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from vlm_ros.build.external_data import total_bytes
+from vlm_ros.build.precision.files import read_model
+from vlm_ros.build.precision.graph import Feeds
+from vlm_ros.build.validation.layers import Layer, compared_layers, first_fault
+from vlm_ros.build.validation.outputs import compared_outputs
+from vlm_ros.core.agreement import Agreement
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.errors import BadBundle
+
+
+@dataclass(frozen=True)
+class PartReport:
+    """``outputs`` by name; ``tokens`` is the share of equal next tokens, ``None`` for parts that have none.
+
+    ``faults`` says which bounds do not hold and which layer fails first; empty where the part may be used.
+    """
+
+    part: str
+    precision: str
+    size_bytes: int
+    reference_bytes: int
+    outputs: Mapping[str, Agreement]
+    tokens: float | None
+    layers: Sequence[Layer]
+    faults: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the part may be used."""
+        return not self.faults
+
+    @property
+    def worst(self) -> Agreement:
+        """Of the output that correlates least."""
+        return min(self.outputs.values(), key=lambda agreement: agreement.correlation)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, and whether the part passed."""
+        return {**asdict(self), "passed": self.passed}
+
+
+def validate_part(bundle: Bundle, part: str, precision: str, samples: Sequence[Feeds]) -> PartReport:
+    """Compare ``part`` at ``precision`` with its fp32 graph on ``samples``, by the gate of the bundle's card.
+
+    fp32 is compared with itself, operator by operator against fused. ``BadBundle`` where a file is missing
+    or the two graphs are not of the same part.
+    """
+    reference, candidate = bundle.onnx(part), bundle.onnx(part, precision)
+    try:
+        outputs, tokens = compared_outputs(reference, candidate, samples)
+    except (ValueError, KeyError) as error:
+        raise BadBundle(f"'{candidate}' is not '{reference.name}' in other numbers ({error}): make it again") from error
+    layers = list(compared_layers(read_model(reference), read_model(candidate), samples))
+    gate = bundle.card.gate(precision)
+    faults = [f"'{name}': {fault}" for name, agreement in outputs.items() for fault in agreement.faults(gate)]
+    if tokens is not None and not tokens >= gate.tokens:
+        faults.append(f"{tokens:.0%} of the next tokens are the same (at least {gate.tokens:.0%})")
+    wrong = first_fault(layers)
+    if wrong is not None:
+        faults.append(f"first wrong layer '{wrong.name}' ({wrong.operator}, {wrong.dtype}): {wrong.fault}")
+    sizes = total_bytes(candidate), total_bytes(reference)
+    return PartReport(part, precision, *sizes, outputs, tokens, layers, tuple(faults))
