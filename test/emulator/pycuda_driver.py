@@ -39,6 +39,10 @@ class Device:
         if number != 0:
             raise LogicError("cuDeviceGet failed: invalid device ordinal")
 
+    @staticmethod
+    def count() -> int:
+        return 1
+
     def name(self) -> str:
         return NAME
 

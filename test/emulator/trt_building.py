@@ -45,7 +45,7 @@ class IBuilderConfig:
     def __init__(self) -> None:
         self._profiles: list[IOptimizationProfile] = []
         self._limits: dict[MemoryPoolType, int] = {}
-        self._flags: set[BuilderFlag] = set()
+        self._flags: set[BuilderFlag] = {BuilderFlag.TF32}
         self._cache = ITimingCache(b"")
         self._level = 3
         self._compatibility = HardwareCompatibilityLevel.NONE
@@ -82,6 +82,9 @@ class IBuilderConfig:
 
     def set_flag(self, flag: BuilderFlag) -> None:
         self._flags.add(flag)
+
+    def clear_flag(self, flag: BuilderFlag) -> None:
+        self._flags.discard(flag)
 
     def add_optimization_profile(self, profile: IOptimizationProfile) -> int:
         self._profiles.append(profile)
@@ -137,6 +140,7 @@ class Builder:
             "any_gpu": config._compatibility != HardwareCompatibilityLevel.NONE,
             "workspace_bytes": config._limits.get(MemoryPoolType.WORKSPACE),
             "level": config._level,
+            "tf32": BuilderFlag.TF32 in config._flags,
         }
         return IHostMemory(MAGIC + json.dumps(header).encode() + b"\n" + graph.content)
 

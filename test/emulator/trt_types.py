@@ -31,6 +31,7 @@ class NetworkDefinitionCreationFlag(IntEnum):
 
 
 class BuilderFlag(IntEnum):
+    TF32 = 6
     VERSION_COMPATIBLE = 13
 
 

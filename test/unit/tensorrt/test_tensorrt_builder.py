@@ -157,6 +157,11 @@ def test_half_of_the_free_memory_is_workspace_when_none_is_named(
     assert header_of(tmp_path / "engine")["workspace_bytes"] == 3 << 30
 
 
+def test_fp32_is_fp32_when_the_graph_says_so(builder: SimpleNamespace, matmul: Path, tmp_path: Path) -> None:
+    builder.build(matmul, tmp_path / "engine")
+    assert header_of(tmp_path / "engine")["tf32"] is False
+
+
 def test_code_must_be_trusted_when_a_plan_is_for_any_version(
     backend: SimpleNamespace, matmul: Path, tmp_path: Path
 ) -> None:

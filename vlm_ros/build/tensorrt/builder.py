@@ -94,6 +94,7 @@ class TensorRtBuilder:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace_bytes)
         config.builder_optimization_level = options.level
         config.progress_monitor = monitor
+        config.clear_flag(trt.BuilderFlag.TF32)  # fp32 in the graph is fp32
         if options.any_version:
             config.set_flag(trt.BuilderFlag.VERSION_COMPATIBLE)
         if options.any_gpu:
