@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 from vlm_ros.build.building import build_bundle
 from vlm_ros.build.progress import Progress, Stage
 from vlm_ros.build.store import EngineStore
-from vlm_ros.core.bundle import PRECISIONS, Bundle
+from vlm_ros.core.bundle import AUTO, PRECISIONS, Bundle
 from vlm_ros.core.clock import monotonic_s
 from vlm_ros.core.config import setting
 from vlm_ros.core.errors import Cancelled, VlmRosError
@@ -41,7 +41,7 @@ class BuildNodeConfig:
     """What is built."""
 
     model: str = setting("", "a model under engines/ or the folder of one; empty: the demo model")
-    precision: str = setting("fp32", "which of the model's ONNX files are built", choices=PRECISIONS)
+    precision: str = setting("fp32", "which of the model's ONNX files are built", choices=(*PRECISIONS, AUTO))
     exit_when_done: bool = setting(False, "leave once built, with status 0, or 1 where that failed")
 
 

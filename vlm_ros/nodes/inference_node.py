@@ -13,7 +13,7 @@ from std_msgs.msg import String
 from vlm_ros.build.building import find_engines
 from vlm_ros.build.store import EngineStore
 from vlm_ros.core.answer import Answer
-from vlm_ros.core.bundle import PRECISIONS, Bundle
+from vlm_ros.core.bundle import AUTO, PRECISIONS, Bundle
 from vlm_ros.core.clock import monotonic_s
 from vlm_ros.core.config import setting
 from vlm_ros.core.errors import BadQuestion
@@ -45,7 +45,7 @@ class InferenceNodeConfig(ServingConfig):
     """What the model does with its time, which model it is, and where its pictures come from."""
 
     model: str = setting("", "a model under engines/ or the folder of one; empty: the demo model")
-    precision: str = setting("fp32", "which of the model's ONNX files are run", choices=PRECISIONS)
+    precision: str = setting("fp32", "which of the model's ONNX files are run", choices=(*PRECISIONS, AUTO))
     threads: int = setting(0, "processor threads of each part of the model; 0: all cores", low=0, high=256)
     image_topic: str = setting("camera/image_raw", "the camera's topic, exactly")
     compressed: bool = setting(False, "the camera's topic carries CompressedImage (JPEG, PNG) instead of Image")
