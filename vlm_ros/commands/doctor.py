@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 
 from vlm_ros.diagnosis.diagnosing import diagnose
@@ -12,7 +13,8 @@ from vlm_ros.diagnosis.finding import Finding, Level
 from vlm_ros.diagnosis.machine import this_machine
 
 BROKEN = 1
-_STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.BROKEN: "bold red"}
+_COLORS = {Level.OK: 32, Level.WARNING: 33, Level.BROKEN: 31}
+"""As terminals count them: green, yellow, red. No library is used that may be what is missing."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,12 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _show(findings: Sequence[Finding]) -> None:
     """A line for each finding, and under it, never broken into two, the one that mends it."""
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(soft_wrap=True, highlight=False)
     for finding in findings:
-        level = Text(f"{finding.level.value:<9}", _STYLES[finding.level])
-        console.print(level + Text(f"{finding.name:<20}{finding.value}"))
+        level = f"{finding.level.value:<9}"
+        if sys.stdout.isatty():
+            level = f"\033[{_COLORS[finding.level]}m{level}\033[0m"
+        print(f"{level}{finding.name:<20}{finding.value}")
         if finding.advice:
-            console.print(Text(f"{'':29}-> {finding.advice}", "bold"))
+            print(f"{'':29}-> {finding.advice}")

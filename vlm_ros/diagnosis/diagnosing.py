@@ -21,10 +21,10 @@ def diagnose(machine: Machine, checks: Sequence[Check] = CHECKS) -> list[Finding
 
 
 def _found(check: Check, machine: Machine) -> Finding:
+    name = check.__name__.removeprefix("check_").replace("_", " ")
     try:
         return check(machine)
+    except ImportError as error:
+        return doubtful(name, f"cannot be told ({error})", f"pip install {error.name}")
     except Exception as error:  # a doctor that dies of what it finds helps nobody
-        name = check.__name__.removeprefix("check_").replace("_", " ")
-        return doubtful(
-            name, f"cannot be told ({error!r})", "please report this line with the output of  vlm_ros doctor --json"
-        )
+        return doubtful(name, f"cannot be told ({error!r})", "vlm_ros doctor --json  # and please report what it says")

@@ -1,4 +1,7 @@
-"""The engine store, the models that are here, and whether they fit."""
+"""The engine store, the models that are here, and whether they fit.
+
+What reads bundles and engines is imported by the checks themselves: NumPy or ONNX Runtime may be what is missing.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,6 @@ import os
 import shutil
 from pathlib import Path
 
-from vlm_ros.build.building import find_engines
-from vlm_ros.build.store import EngineStore, default_folder
-from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import VlmRosError
 from vlm_ros.core.places import shipped_bundles
 from vlm_ros.diagnosis.finding import Finding, broken, doubtful, fine
@@ -25,6 +25,8 @@ _CHECKED_BYTES = 1e9
 
 def check_store(machine: Machine, folder: Path | None = None) -> Finding:
     """Whether engines can be kept: the store is writable and its disk has room."""
+    from vlm_ros.build.store import EngineStore, default_folder
+
     folder = folder or default_folder()
     entries = EngineStore(folder).entries()
     size = sum(manifest.total_bytes for _, manifest in entries)
@@ -43,7 +45,7 @@ def check_models(machine: Machine, bundles: dict[str, Path] | None = None) -> Fi
     bundles = shipped_bundles() if bundles is None else bundles
     if not bundles:
         return broken("models", "none", "git lfs pull, or  vlm_ros export CHECKPOINT --out engines/NAME")
-    return fine("models", "; ".join(f"{name}: {_state_of(Bundle(folder))}" for name, folder in bundles.items()))
+    return fine("models", "; ".join(f"{name}: {_state_of(folder)}" for name, folder in bundles.items()))
 
 
 def check_room(machine: Machine, bundles: dict[str, Path] | None = None) -> Finding:
@@ -65,11 +67,15 @@ def check_room(machine: Machine, bundles: dict[str, Path] | None = None) -> Find
     return fine("room for models", value)
 
 
-def _state_of(bundle: Bundle) -> str:
+def _state_of(folder: Path) -> str:
+    from vlm_ros.build.building import find_engines
+    from vlm_ros.build.store import EngineStore
+    from vlm_ros.core.bundle import Bundle
+
     try:
-        if sum(file.stat().st_size for file in (bundle.folder / "onnx").glob("*")) > _CHECKED_BYTES:
-            return f"large, see with  vlm_ros build {bundle.folder}"
-        return f"{len(find_engines(bundle, EngineStore()))} engines built"
+        if sum(file.stat().st_size for file in (folder / "onnx").glob("*")) > _CHECKED_BYTES:
+            return f"large, see with  vlm_ros build {folder}"
+        return f"{len(find_engines(Bundle(folder), EngineStore()))} engines built"
     except VlmRosError as error:
         return str(error)
 

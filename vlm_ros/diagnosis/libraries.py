@@ -50,7 +50,7 @@ def check_onnxruntime(machine: Machine) -> Finding:
         return doubtful("ONNX Runtime", f"{value}; {' and '.join(packages)} overwrite each other", mend)
     if machine.has_gpu and not _GPU_PROVIDERS & set(providers) and not machine.reply("tensorrt").text:
         mend = (
-            "pip uninstall -y onnxruntime && pip install onnxruntime-gpu  (on a Jetson NVIDIA's wheel for its JetPack)"
+            "pip uninstall -y onnxruntime && pip install onnxruntime-gpu  # on a Jetson: NVIDIA's wheel for its JetPack"
         )
         return doubtful("ONNX Runtime", f"{value}: the GPU stays idle", mend)
     return fine("ONNX Runtime", value)

@@ -30,7 +30,7 @@ def check_memory(machine: Machine) -> Finding:
     value = f"{available / _GB:.1f} of {total / _GB:.1f} GB free"
     if total and available < _LITTLE_BYTES:
         return doubtful(
-            "memory", value, "sudo systemctl isolate multi-user.target  (stops the desktop), or end other programs"
+            "memory", value, "sudo systemctl isolate multi-user.target  # stops the desktop; or end other programs"
         )
     return fine("memory", value)
 

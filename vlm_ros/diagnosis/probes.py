@@ -64,6 +64,14 @@ node.destroy_node()
 rclpy.try_shutdown()
 """
 
+# Their sources look like a package without a file.
+_INTERFACES = """
+import vlm_ros_interfaces
+if vlm_ros_interfaces.__file__:
+    from vlm_ros_interfaces.msg import TargetPercept
+    print(vlm_ros_interfaces.__file__)
+"""
+
 _MODULES = {
     "numpy": _version_of("numpy"),
     "cv2": _version_of("cv2"),
@@ -72,7 +80,7 @@ _MODULES = {
     "onnxruntime": _ONNXRUNTIME,
     "cv_bridge": _CV_BRIDGE,
     "rclpy": "import rclpy; print(rclpy.get_rmw_implementation_identifier())",
-    "vlm_ros_interfaces": "from vlm_ros_interfaces.msg import TargetPercept; print(TargetPercept.__name__)",
+    "vlm_ros_interfaces": _INTERFACES,
 }
 
 PROBES: Mapping[str, Sequence[str]] = {

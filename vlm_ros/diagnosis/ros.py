@@ -36,7 +36,7 @@ def check_rclpy(machine: Machine) -> Finding:
         return fine("rclpy", "none without ROS")
     middleware = machine.variable("RMW_IMPLEMENTATION")
     if middleware and "rmw" in reply.fault.lower():
-        mend = f"sudo apt install ros-{release}-{middleware.replace('_', '-')}  (or  unset RMW_IMPLEMENTATION)"
+        mend = f"sudo apt install ros-{release}-{middleware.replace('_', '-')}  # or: unset RMW_IMPLEMENTATION"
         return broken("rclpy", reply.fault, mend)
     mend = f"source /opt/ros/{release or 'jazzy'}/setup.bash, and take the Python it was made for: /usr/bin/python3"
     return broken("rclpy", reply.fault or "none for this Python", mend)
@@ -49,7 +49,7 @@ def check_transport(machine: Machine) -> Finding:
         return fine("Fast DDS profile", f"not needed: {middleware or 'no ROS'}")
     set_by = [name for name in _PROFILE_VARIABLES if machine.variable(name)]
     variable = _PROFILE_VARIABLES[machine.variable("ROS_DISTRO") in _OLD_VARIABLE]
-    mend = f"export {variable}={_own_profile()}  (where the camera's driver starts, too)"
+    mend = f"export {variable}={_own_profile()}  # and where the camera's driver starts"
     if not set_by:
         return doubtful("Fast DDS profile", "none: pictures from 500 kB on are lost on the way", mend)
     profile = machine.variable(set_by[0])
@@ -80,7 +80,7 @@ def check_interfaces(machine: Machine) -> Finding:
         return fine("vlm_ros_interfaces", "built and found")
     if not machine.reply("rclpy").text:
         return fine("vlm_ros_interfaces", "none without ROS")
-    mend = "colcon build --base-paths . vlm_ros_interfaces && source install/setup.bash  (or  ./run shell)"
+    mend = "colcon build --base-paths . vlm_ros_interfaces && source install/setup.bash  # or: ./run shell"
     return doubtful("vlm_ros_interfaces", reply.fault or "not sourced", mend)
 
 

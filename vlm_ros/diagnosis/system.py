@@ -42,7 +42,7 @@ def check_python(machine: Machine, version: tuple[int, ...] = tuple(sys.version_
     value = ".".join(map(str, version))
     if _PYTHONS[0] <= version[:2] <= _PYTHONS[1]:
         return fine("Python", value)
-    advice = "rm -r .run/venv; sudo apt install python3.12 python3.12-venv python3.12-dev  (3.10 to 3.13 will do)"
+    advice = "rm -r .run/venv; sudo apt install python3.12 python3.12-venv python3.12-dev  # 3.10 to 3.13 will do"
     return broken("Python", value, advice)
 
 
