@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vlm_ros.commands.choosing import checked_precisions, has_precision
 from vlm_ros.commands.pictures import add_picture_arguments, pictures
 from vlm_ros.commands.progress import shown_progress
 from vlm_ros.core.bundle import PRECISIONS, Bundle
@@ -43,11 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
     from vlm_ros.commands.recording import answer_agreement, record
 
     bundle = Bundle(find_bundle(arguments.bundle))
+    wanted = checked_precisions(arguments.precision, PRECISIONS) if arguments.precision else []
     frames = pictures(arguments.images, arguments.pictures, seed=_CHECKED_FROM)
     with shown_progress() as report:
         report("asking in fp32", 0.0)
         reference = record(bundle, {}, frames)
-        precisions = _precisions(bundle, arguments.precision, list(reference.feeds))
+        precisions = wanted or _precisions_there(bundle, list(reference.feeds))
         reports: list[PartReport] = []
         answers: dict[str, float] = {}
         for number, precision in enumerate(precisions):
@@ -65,11 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if content["passed"] else FAILED
 
 
-def _precisions(bundle: Bundle, wanted: str, parts: Sequence[str]) -> list[str]:
-    from vlm_ros.commands.choosing import checked_precisions, has_precision
-
-    if wanted:
-        return checked_precisions(wanted, PRECISIONS)
+def _precisions_there(bundle: Bundle, parts: Sequence[str]) -> list[str]:
+    """All that the bundle has of every part; fp32 alone only where there is nothing else."""
     there = [precision for precision in PRECISIONS if all(has_precision(bundle, part, precision) for part in parts)]
     return [precision for precision in there if precision != "fp32"] or there
 

@@ -1,0 +1,94 @@
+"""quantize, validate and build --precision auto, as typed, on the tiny model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from parts import TINY
+from PIL import Image
+
+from vlm_ros.build.building import find_engines
+from vlm_ros.build.store import EngineStore
+from vlm_ros.cli import main
+from vlm_ros.core.bundle import Bundle
+
+PARTS = {"decoder_model_merged", "embed_tokens", "vision_encoder"}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
+    draw = np.random.default_rng(0)
+    for number in range(3):
+        Image.fromarray(draw.integers(0, 255, (32, 32, 3), np.uint8)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def quantized(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
+    folder = shutil.copytree(TINY, tmp_path_factory.mktemp("bundle") / "tiny")
+    words = ["quantize", str(folder), "--precision", "int8, q4", "--images", str(images), "--pictures", "1", "--json"]
+    assert main(words) == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+def test_files_lie_beside_the_fp32_ones(quantized: Path) -> None:
+    names = {path.stem for path in (quantized / "onnx").iterdir()}
+    assert names == {f"{part}{suffix}" for part in PARTS for suffix in ("", "_int8", "_q4")}
+    assert set(Bundle(quantized).parts) == PARTS
+
+
+def test_part_that_fails_is_named_and_reported(
+    quantized: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["validate", str(quantized), "--images", str(images), "--pictures", "1", "--out", str(tmp_path), "--json"]
+    assert main(words) == 1
+    report = json.loads(capsys.readouterr().out)
+    passed = {(part["part"], part["precision"]): part["passed"] for part in report["parts"]}
+    assert passed[("vision_encoder", "int8")]
+    assert not passed[("decoder_model_merged", "q4")]
+    assert 0 <= report["answers"]["q4"] <= report["answers"]["int8"] <= 1
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert all(part["layers"] for part in written["parts"] if part["part"] != "embed_tokens")
+    with Image.open(tmp_path / "report.png") as picture:
+        assert picture.width > 500
+
+
+def test_table_and_faults_are_shown(quantized: Path, images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", str(quantized), "--precision", "q4", "--images", str(images), "--pictures", "1"]) == 1
+    shown = capsys.readouterr().out
+    assert "not used" in shown
+    assert "decoder_model_merged at q4: 'logits': correlation 0." in shown
+
+
+def test_choice_passes_its_gate_and_is_found_by_the_next_start(
+    quantized: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["build", str(quantized), "--precision", "auto", "--images", str(images), "--pictures", "1", "--json"]
+    assert main(words) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert set(result["chosen"]) == PARTS
+    assert result["chosen"]["decoder_model_merged"]["precision"] != "q4"
+    assert "refused" in result["chosen"]["decoder_model_merged"]["reason"]
+    engines = find_engines(Bundle(quantized), EngineStore(), "auto")
+    assert {part: str(engine) for part, engine in engines.items()} == result["engines"]
+
+
+@pytest.mark.parametrize("command", ["quantize", "validate"])
+def test_precision_is_named_when_nobody_knows_it(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, str(TINY), "--precision", "q5", "--images", "nowhere"]) == 2
+    assert "q5" in capsys.readouterr().err
+
+
+def test_command_is_named_when_the_precision_was_not_made(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", str(TINY), "--precision", "q4", "--images", str(images), "--pictures", "1"]) == 2
+    assert f"vlm_ros quantize {TINY} --precision q4" in capsys.readouterr().err
