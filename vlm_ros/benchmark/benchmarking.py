@@ -10,13 +10,14 @@ from pathlib import Path
 
 from vlm_ros.benchmark.figures import Figures, figures_from_timings, pearson_of, share_of_bandwidth
 from vlm_ros.benchmark.job import Job
-from vlm_ros.benchmark.material import Material, engines_of, material_from_bundle
+from vlm_ros.benchmark.material import DECODER, Material, engines_of, material_from_bundle
 from vlm_ros.benchmark.report import Report
 from vlm_ros.benchmark.running import run_bandwidth, run_ours, run_peer
 from vlm_ros.benchmark.state import machine_state
+from vlm_ros.build.external_data import total_bytes
 from vlm_ros.build.manifest import Manifest
 from vlm_ros.build.store import EngineStore
-from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.bundle import AUTO, Bundle
 from vlm_ros.core.places import find_bundle
 from vlm_ros.export.exporting import OnStep
 from vlm_ros.language.prompts import question_about
@@ -37,8 +38,10 @@ def run_benchmark(
     material: Material, precisions: Sequence[str], store: EngineStore, effort: Effort, on_step: OnStep
 ) -> Report:
     """Measure ``material`` at those of ``precisions`` that it has, and the start of the demo model."""
-    there = [precision for precision in precisions if material.has(precision)]
-    notes = tuple(f"{precision}: the model has no such files" for precision in precisions if precision not in there)
+    there = [precision for precision in precisions if material.offers(precision)]
+    notes = [f"{precision}: the model has no such files" for precision in precisions if precision not in there]
+    if AUTO in there:
+        notes.append(f"auto: {', '.join(' '.join(one) for one in material.mix(AUTO, store).items())}")
     steps = len(there) + 3
     with tempfile.TemporaryDirectory() as folder:
         on_step("measure the memory's bandwidth", 0.0)
@@ -53,7 +56,7 @@ def run_benchmark(
         on_step("measure the start of the demo model", 1 - 1 / steps)
         demo = dataclasses.replace(run, material=material_from_bundle(find_bundle("demo"))).variant("fp32", False)
     machine = machine_state(effort.threads, bandwidth_gbps)
-    return Report(material.bundle.name, material.parameters, machine, variants, peer, demo, notes)
+    return Report(material.bundle.name, material.parameters, machine, variants, peer, demo, tuple(notes))
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,14 @@ class _Run:
 
     def variant(self, precision: str, compared: bool) -> Figures:
         """Our own model at ``precision``, its logits compared with the peer's."""
-        engines = engines_of(self.material, precision, self.store)
+        mix = self.material.mix(precision, self.store)
+        engines = engines_of(self.material, mix, self.store)
         build_s = sum(Manifest.read(engine.parent).build_s for engine in engines.values())
         job = self._job(self.material.bundle.folder, precision)
         job = dataclasses.replace(job, engines={part: str(path) for part, path in engines.items()})
         timings = run_ours(job)
-        share = share_of_bandwidth(self.material.decoder_bytes(precision), timings, self.bandwidth_gbps)
+        decoder_bytes = total_bytes(self.material.bundle.onnx(DECODER, mix[DECODER]))
+        share = share_of_bandwidth(decoder_bytes, timings, self.bandwidth_gbps)
         pearson = pearson_of(Path(job.logits), self._logits(PEER)) if compared else None
         return figures_from_timings(precision, timings, bandwidth_share=share, logits_pearson=pearson, build_s=build_s)
 

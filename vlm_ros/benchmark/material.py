@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vlm_ros.benchmark.sizes import sizes_from_parameters
 from vlm_ros.build.building import build_bundle
+from vlm_ros.build.choice import kept_precision
 from vlm_ros.build.external_data import total_bytes
 from vlm_ros.build.store import EngineStore
-from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.bundle import AUTO, Bundle
 from vlm_ros.core.errors import BadBundle, require
 from vlm_ros.export.exporting import OPSETS, OnStep, export_bundle
 
@@ -32,20 +33,26 @@ class Material:
         """Weights of the fp32 graphs."""
         return sum(total_bytes(self.bundle.onnx(part)) for part in self.bundle.parts) // 4
 
-    def decoder_bytes(self, precision: str) -> int:
-        """What every decoded token reads from memory, but for the cache."""
-        return total_bytes(self.file(DECODER, precision))
-
-    def file(self, part: str, precision: str) -> Path:
-        """The graph of ``part`` at ``precision``; in fp32 where the bundle has no such file for this part."""
+    def has(self, part: str, precision: str) -> bool:
+        """Whether there is a file of ``part`` at ``precision``."""
         try:
-            return self.bundle.onnx(part, precision)
+            self.bundle.onnx(part, precision)
         except BadBundle:
-            return self.bundle.onnx(part)
+            return False
+        return True
 
-    def has(self, precision: str) -> bool:
+    def offers(self, precision: str) -> bool:
         """Whether the decoder, which counts most, comes at ``precision``."""
-        return precision == "fp32" or self.file(DECODER, precision) != self.bundle.onnx(DECODER)
+        return precision == AUTO or self.has(DECODER, precision)
+
+    def mix(self, precision: str, store: EngineStore) -> dict[str, str]:
+        """The precision of each part: what was chosen for this device, or fp32 where there is no file of another."""
+        if precision == AUTO:
+            from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder
+
+            builder = OnnxRuntimeBuilder()
+            return {part: kept_precision(self.bundle, part, store, builder) or "fp32" for part in self.bundle.parts}
+        return {part: precision if self.has(part, precision) else "fp32" for part in self.bundle.parts}
 
 
 def material_from_bundle(folder: Path) -> Material:
@@ -74,12 +81,11 @@ def make_material(cache: Path, parameters: float, precisions: Sequence[str], on_
     return material
 
 
-def engines_of(material: Material, precision: str, store: EngineStore) -> dict[str, Path]:
-    """The engine of every part as a robot gets it, built where ``store`` lacks it."""
+def engines_of(material: Material, mix: Mapping[str, str], store: EngineStore) -> dict[str, Path]:
+    """The engine of every part as a robot gets it, built where ``store`` lacks it; ``mix`` is precision by part."""
     engines = {}
-    for part in material.bundle.parts:
-        at = precision if material.file(part, precision) != material.bundle.onnx(part) else "fp32"
-        engines.update(build_bundle(material.bundle, store, precision=at, parts=[part]))
+    for part, precision in mix.items():
+        engines.update(build_bundle(material.bundle, store, precision=precision, parts=[part]))
     return engines
 
 
@@ -90,7 +96,7 @@ def _make_precision(material: Material, precision: str, on_step: OnStep) -> None
     from vlm_ros.build.precision.passes import write_part
 
     for part in material.bundle.parts:
-        if material.file(part, precision) == material.bundle.onnx(part):
+        if not material.has(part, precision):
             on_step(f"make {part} in {precision}", 1.0)
             write_part(material.bundle, part, precision, ())
 

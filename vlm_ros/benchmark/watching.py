@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vlm_ros.core.bundle import Bundle
-from vlm_ros.models.loading import FAMILIES
+from vlm_ros.models.loading import family_of
 from vlm_ros.models.model import Model
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
 from vlm_ros.runtime.runner import Tensors, TensorSpec
@@ -48,7 +48,7 @@ class WatchedRunner:
 
 def watched_model(bundle: Bundle, engines: Mapping[str, Path], threads: int) -> tuple[Model, dict[str, WatchedRunner]]:
     """The model as ``load_model`` makes it, and the runners that are watched, by part."""
-    family = FAMILIES[bundle.config["model_type"]]
+    family = family_of(bundle)
     runners = {part: WatchedRunner(OnnxRuntimeRunner(engines[part], threads=threads)) for part in family.parts}
     for runner in runners.values():
         runner.activate()

@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlm_ros.build.store import EngineStore, default_folder
+from vlm_ros.commands.choosing import checked_precisions, choose_precisions
 from vlm_ros.commands.progress import shown_progress
-from vlm_ros.core.bundle import PRECISIONS
+from vlm_ros.core.bundle import AUTO, PRECISIONS
 from vlm_ros.core.errors import BadConfig
 from vlm_ros.core.places import find_bundle
 
 if TYPE_CHECKING:
     from vlm_ros.benchmark.report import Report
+
+
+_PICTURES = 2
+"""Simulated rooms on which ``auto`` is chosen."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--parameters", type=float, default=200e6, metavar="N", help="size of a model made of random weights (200e6)"
     )
-    parser.add_argument("--precision", default="fp32,int8,q4", metavar="LIST", help="which to measure (fp32,int8,q4)")
+    parser.add_argument(
+        "--precision",
+        default="fp32,int8,q4",
+        metavar="P,P",
+        help="which to measure (fp32,int8,q4); auto: the mix that passes and is fastest here",
+    )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="processor threads (1)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="answers to measure (5)")
     parser.add_argument("--tokens", type=int, default=32, metavar="N", help="tokens in each (32)")
@@ -38,17 +48,20 @@ def run(arguments: argparse.Namespace) -> int:
     from vlm_ros.benchmark.benchmarking import Effort, run_benchmark
     from vlm_ros.benchmark.material import make_material, material_from_bundle
 
-    precisions = _precisions(arguments.precision)
+    precisions = checked_precisions(arguments.precision, (*PRECISIONS, AUTO))
     effort = Effort(
         _at_least(1, arguments, "threads"), _at_least(1, arguments, "rounds"), _at_least(3, arguments, "tokens")
     )
     cache = arguments.cache or default_folder().parent / "bench"
+    store = EngineStore(cache / "engines")
     with shown_progress() as report:
         if arguments.model is None:
             material = make_material(cache, arguments.parameters, precisions, report)
         else:
             material = material_from_bundle(find_bundle(arguments.model))
-        measured = run_benchmark(material, precisions, EngineStore(cache / "engines"), effort, report)
+        if AUTO in precisions:
+            choose_precisions(material.bundle, store, None, _PICTURES, report)
+        measured = run_benchmark(material, precisions, store, effort, report)
     out = arguments.out or cache / "report"
     _keep(measured, out)
     if arguments.json:
@@ -56,14 +69,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _show(measured, out)
     return 0
-
-
-def _precisions(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in PRECISIONS]
-    if unknown or not names:
-        raise BadConfig(f"--precision {text!r} names {unknown or 'none'}: choose from {', '.join(PRECISIONS)}")
-    return names
 
 
 def _at_least(least: int, arguments: argparse.Namespace, name: str) -> int:
