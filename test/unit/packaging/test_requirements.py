@@ -48,3 +48,5 @@ def test_declared_dependencies_are_what_run_installs(root, metadata):
     drive = names(lines(root / "requirements" / "drive.txt"))
     assert drive == names(metadata["install_requires"]) | names(metadata["extras_require"]["sim"])
     assert names(lines(root / "requirements" / "train.txt")) == names(metadata["extras_require"]["export"])
+    quantize = names(lines(root / "requirements" / "quantize.txt"))
+    assert quantize == names(metadata["extras_require"]["quantize"]) - drive
