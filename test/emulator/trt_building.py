@@ -18,7 +18,9 @@ from emulator.trt_types import (
     complain,
 )
 
-MAGIC = b"emulated plan\n"
+MAGIC = b"ftrt emulated\n"
+"""Plans begin with the tag of real ones."""
+
 _TIMED = b"emulated timings"
 Shapes = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 

@@ -14,6 +14,7 @@ from vlm_ros.build.key import EngineKey, key_from_onnx
 from vlm_ros.build.lock import never
 from vlm_ros.build.progress import Meter, OnProgress, Progress, Stage, silent
 from vlm_ros.build.store import EngineStore
+from vlm_ros.build.vendors import ONNXRUNTIME, TENSORRT, builder_for
 from vlm_ros.core.bundle import AUTO, Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
 from vlm_ros.core.errors import BadBundle, Cancelled, MissingEngine
@@ -32,16 +33,15 @@ def find_engines(
     ``precision`` may be ``auto``: then each part has the one that was chosen for this device, fp32 where none was.
     Raises ``MissingEngine`` naming the first part that has none and the command that builds it.
     """
-    builder = builder or _default_builder()
+    builder = builder or builder_for(ONNXRUNTIME, bundle)
     engines = {}
     for part in _chosen(bundle, parts):
         chosen = _precision_of(part, bundle, precision, store, builder)
         engine = store.find(key_from_onnx(part, bundle.onnx(part, chosen), chosen, builder))
         if engine is None:
-            option = "" if precision == "fp32" else f" --precision {precision}"
             raise MissingEngine(
                 f"'{part}' of '{bundle.name}' is not built for this device ({builder.runtime} on {builder.device}): "
-                f"run  vlm_ros build {bundle.folder}{option}"
+                f"run  vlm_ros build {bundle.folder}{_options(precision, builder)}"
             )
         engines[part] = engine
     return engines
@@ -65,7 +65,7 @@ def build_bundle(
     writes the store: then ``Cancelled`` is raised, and what was finished stays. ``BuildFailed`` where a part
     cannot be built or stored.
     """
-    work = _Work(bundle, precision, store, builder or _default_builder(), on_progress, cancelled)
+    work = _Work(bundle, precision, store, builder or builder_for(ONNXRUNTIME, bundle), on_progress, cancelled)
     jobs = [work.check(part) for part in _chosen(bundle, parts)]
     missing = [job for job in jobs if job.engine is None]
     meter = Meter(sum(total_bytes(job.onnx) for job in missing), clock)
@@ -130,10 +130,11 @@ def _precision_of(part: str, bundle: Bundle, precision: str, store: EngineStore,
     return kept_precision(bundle, part, store, builder) or "fp32"
 
 
-def _default_builder() -> EngineBuilder:
-    from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder  # brings ONNX Runtime with it
-
-    return OnnxRuntimeBuilder()
+def _options(precision: str, builder: EngineBuilder) -> str:
+    """What tells ``vlm_ros build`` to make these engines, where it does not do so by itself."""
+    runtime = builder.runtime.split()[0]
+    options = [f" --precision {precision}"] if precision != "fp32" else []
+    return "".join(options + ([f" --runtime {runtime}"] if runtime == TENSORRT else []))
 
 
 def _chosen(bundle: Bundle, parts: Sequence[str]) -> Sequence[str]:

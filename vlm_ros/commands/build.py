@@ -7,9 +7,11 @@ import json
 
 from vlm_ros.build.building import build_bundle
 from vlm_ros.build.store import EngineStore
+from vlm_ros.build.vendors import ONNXRUNTIME, RUNTIMES, builder_for
 from vlm_ros.commands.pictures import add_picture_arguments
 from vlm_ros.commands.progress import shown_progress
 from vlm_ros.core.bundle import AUTO, PRECISIONS, Bundle
+from vlm_ros.core.errors import BadConfig
 from vlm_ros.core.places import find_bundle
 
 
@@ -22,12 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="fp32",
         help="which of its ONNX files to build from; auto: for each part the fastest here that answers as fp32 does",
     )
+    parser.add_argument("--runtime", choices=RUNTIMES, default=ONNXRUNTIME, help="what runs the engines")
     parser.add_argument("--json", action="store_true", help="print one JSON object on one line")
     add_picture_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Build what the engine store lacks, and say where everything lies."""
+    if arguments.precision == AUTO and arguments.runtime != ONNXRUNTIME:
+        raise BadConfig(f"--precision auto is measured on {ONNXRUNTIME}: name a precision for {arguments.runtime}")
     bundle, store = Bundle(find_bundle(arguments.bundle)), EngineStore()
     chosen = _choose(bundle, store, arguments) if arguments.precision == AUTO else {}
     with shown_progress() as report:
@@ -35,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
             bundle,
             store,
             precision=arguments.precision,
+            builder=builder_for(arguments.runtime, bundle),
             on_progress=lambda progress: report(progress.message, progress.fraction),
         )
     if arguments.json:

@@ -16,7 +16,7 @@ from vlm_ros.core.errors import BadBundle
 from vlm_ros.core.frame import Frame
 from vlm_ros.models.llava import LLAVA_PARTS, LlavaModel
 from vlm_ros.models.model import Model
-from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
+from vlm_ros.runtime.opening import runner_for
 from vlm_ros.runtime.runner import Runner
 
 
@@ -35,14 +35,14 @@ FAMILIES: Mapping[str, Family] = {"llava": Family(LLAVA_PARTS, LlavaModel)}
 def load_model(bundle: Bundle, engines: Mapping[str, Path] | None = None, *, threads: int = 0) -> Model:
     """The model of ``bundle``, ready to observe.
 
-    ``engines`` gives parts that were built for this device; the others run from the bundle's own ONNX files.
+    ``engines`` gives parts that were built for this device, by whichever runtime; the others run from the
+    bundle's own ONNX files.
     ``threads`` bounds the processor threads of each part (0: all physical cores). Raises ``BadBundle``,
-    ``MissingEngine`` or ``BuildFailed``.
+    ``MissingEngine``, ``MissingLibrary`` or ``BuildFailed``.
     """
     family = family_of(bundle)
     runners = {
-        part: OnnxRuntimeRunner((engines or {}).get(part) or bundle.onnx(part), threads=threads)
-        for part in family.parts
+        part: runner_for((engines or {}).get(part) or bundle.onnx(part), threads=threads) for part in family.parts
     }
     for runner in runners.values():
         runner.activate()

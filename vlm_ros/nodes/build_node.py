@@ -15,6 +15,7 @@ from std_msgs.msg import Header
 from vlm_ros.build.building import build_bundle
 from vlm_ros.build.progress import Progress, Stage
 from vlm_ros.build.store import EngineStore
+from vlm_ros.build.vendors import ONNXRUNTIME, RUNTIMES, builder_for
 from vlm_ros.core.bundle import AUTO, PRECISIONS, Bundle
 from vlm_ros.core.clock import monotonic_s
 from vlm_ros.core.config import setting
@@ -42,6 +43,7 @@ class BuildNodeConfig:
 
     model: str = setting("", "a model under engines/ or the folder of one; empty: the demo model")
     precision: str = setting("fp32", "which of the model's ONNX files are built", choices=(*PRECISIONS, AUTO))
+    runtime: str = setting(ONNXRUNTIME, "what runs the engines that are built", choices=RUNTIMES)
     exit_when_done: bool = setting(False, "leave once built, with status 0, or 1 where that failed")
 
 
@@ -65,7 +67,7 @@ class BuildNode(Node):
         self._first_build.start()
 
     def stop(self) -> None:
-        """Stop after the part that is being built."""
+        """Stop building: after the part that is being built, or within it where TensorRT builds."""
         self._stopping.set()
 
     def _build_first(self) -> None:
@@ -105,6 +107,7 @@ class BuildNode(Node):
                 bundle,
                 EngineStore(),
                 precision=self._config.precision,
+                builder=builder_for(self._config.runtime, bundle),
                 on_progress=on_progress,
                 cancelled=cancelled,
             )

@@ -12,6 +12,7 @@ from std_msgs.msg import String
 
 from vlm_ros.build.building import find_engines
 from vlm_ros.build.store import EngineStore
+from vlm_ros.build.vendors import ONNXRUNTIME, RUNTIMES, builder_for
 from vlm_ros.core.answer import Answer
 from vlm_ros.core.bundle import AUTO, PRECISIONS, Bundle
 from vlm_ros.core.clock import monotonic_s
@@ -46,6 +47,7 @@ class InferenceNodeConfig(ServingConfig):
 
     model: str = setting("", "a model under engines/ or the folder of one; empty: the demo model")
     precision: str = setting("fp32", "which of the model's ONNX files are run", choices=(*PRECISIONS, AUTO))
+    runtime: str = setting(ONNXRUNTIME, "what runs the engines; build_node must build for the same", choices=RUNTIMES)
     threads: int = setting(0, "processor threads of each part of the model; 0: all cores", low=0, high=256)
     image_topic: str = setting("camera/image_raw", "the camera's topic, exactly")
     compressed: bool = setting(False, "the camera's topic carries CompressedImage (JPEG, PNG) instead of Image")
@@ -78,7 +80,8 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
         """Load the model from engines built for this device, and warm it up; without them say how to build them."""
         config = self.config
         self._bundle = Bundle(find_bundle(config.model))
-        engines = find_engines(self._bundle, EngineStore(), config.precision)
+        builder = builder_for(config.runtime, self._bundle)
+        engines = find_engines(self._bundle, EngineStore(), config.precision, builder=builder)
         self._model = load_model(self._bundle, engines, threads=config.threads)
         self._model_name = self._bundle.name
         warm_up(self._model)

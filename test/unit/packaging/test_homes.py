@@ -14,9 +14,12 @@ HOMES = {
     "llguidance": ("language",),
     "mujoco": ("sim",),
     "onnxruntime": ("runtime/onnxruntime",),
-    "tokenizers": ("language", "training"),
-    "torch": ("export", "training"),
-    "transformers": ("export", "training"),
+    "pycuda.driver": ("runtime/tensorrt",),
+    "pycuda.tools": ("runtime/tensorrt",),
+    "tensorrt": ("runtime/tensorrt",),
+    "tokenizers": ("language", "training", "benchmark/peer"),
+    "torch": ("export", "training", "benchmark/peer"),
+    "transformers": ("export", "training", "benchmark/peer"),
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from vlm_ros.core.errors import BuildFailed
 
@@ -33,6 +34,12 @@ class Limits:
         return (
             f"batch {self.batch}, prompt {self.prompt_tokens}, context {self.context_tokens}, step {self.step_tokens}"
         )
+
+
+def limits_from_config(config: Mapping[str, Any]) -> Limits:
+    """Limits that fit the context of a model with this ``config.json``, and prompts of at most 1024 tokens."""
+    context = int(config.get("text_config", config).get("max_position_embeddings", Limits.context_tokens))
+    return Limits(prompt_tokens=min(Limits.prompt_tokens, context), context_tokens=context)
 
 
 def profiles_of(dimensions: Collection[str], limits: Limits) -> list[Mapping[str, Sizes]]:

@@ -1,0 +1,68 @@
+"""From a bundle to answers with TensorRT chosen by name, as the nodes and the command line do it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from emulator import HOMES
+
+from vlm_ros.build.building import build_bundle, find_engines
+from vlm_ros.build.store import EngineStore
+from vlm_ros.build.vendors import TENSORRT, builder_for
+from vlm_ros.core.answer import FreeText
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.errors import MissingEngine, MissingLibrary
+from vlm_ros.core.frame import Frame
+from vlm_ros.models.loading import load_model
+from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
+from vlm_ros.runtime.opening import runner_for
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Engines and timings of a user of our own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+def test_answers_are_onnx_runtimes_when_a_bundle_is_built_and_loaded(backend: SimpleNamespace, tiny: Bundle) -> None:
+    builder, store = builder_for(TENSORRT, tiny), EngineStore()
+    build_bundle(tiny, store, builder=builder)
+    models = [load_model(tiny, find_engines(tiny, store, builder=builder)), load_model(tiny, threads=1)]
+    picture = Frame(np.random.default_rng(5).integers(0, 256, (48, 64, 3), dtype=np.uint8))
+    said = [model.observe(picture).ask("What is in the image?", FreeText(24)).text for model in models]
+    for model in models:
+        model.close()
+    assert said[0] == said[1]
+
+
+def test_limits_are_the_models_when_a_builder_is_chosen(backend: SimpleNamespace, tiny: Bundle) -> None:
+    assert builder_for(TENSORRT, tiny).shapes == "batch 1, prompt 256, context 256, step 8"
+
+
+def test_command_names_the_runtime_when_an_engine_is_missing(backend: SimpleNamespace, tiny: Bundle) -> None:
+    with pytest.raises(MissingEngine, match="vlm_ros build .*tiny_llava --runtime tensorrt"):
+        find_engines(tiny, EngineStore(), builder=builder_for(TENSORRT, tiny))
+
+
+def test_runner_is_told_by_the_engine_when_it_is_opened(
+    backend: SimpleNamespace, builder: SimpleNamespace, matmul: Path, tmp_path: Path
+) -> None:
+    builder.build(matmul, tmp_path / "engine")
+    assert isinstance(runner_for(tmp_path / "engine"), backend.Runner)
+    assert isinstance(runner_for(matmul), OnnxRuntimeRunner)
+    with pytest.raises(MissingEngine):
+        runner_for(tmp_path / "nothing").activate()
+
+
+def test_missing_library_tells_how_to_install_it_when_tensorrt_is_not_here(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(HOMES)]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    with pytest.raises(MissingLibrary, match="'tensorrt' is missing.*JetPack"):
+        builder_for(TENSORRT, tiny)

@@ -1,0 +1,30 @@
+"""The runner that an engine is for, told by the engine itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
+from vlm_ros.runtime.runner import Runner
+
+_PLAN_TAG = b"ftrt"
+"""What TensorRT's plans begin with; an ONNX file begins with its version."""
+
+
+def runner_for(path: Path, *, threads: int = 0) -> Runner:
+    """An inactive runner of the engine or ONNX file at ``path``; ``MissingLibrary`` where this machine lacks its own.
+
+    ``threads`` bounds the processor threads where the processor computes.
+    """
+    if _is_plan(path):
+        from vlm_ros.runtime.tensorrt.runner import TensorRtRunner  # brings TensorRT with it
+
+        return TensorRtRunner(path)
+    return OnnxRuntimeRunner(path, threads=threads)
+
+
+def _is_plan(path: Path) -> bool:
+    if not path.is_file():
+        return False  # the runner that is asked to load it says so
+    with path.open("rb") as file:
+        return file.read(len(_PLAN_TAG)) == _PLAN_TAG
