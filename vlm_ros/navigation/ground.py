@@ -20,7 +20,8 @@ _RIGHT, _WRONG = 0.9, 0.1
 """How often a path is called blocked that is, and one that is not."""
 SEEN_FROM_M, SEEN_TO_M = 0.2, 0.8
 """Where the corridor begins and ends that an answer about the path speaks of, from the turning axis on."""
-_ASIDE_M = np.linspace(-0.25, 0.25, 6)
+HALF_WIDTH_M = 0.25
+"""Half the width of that corridor."""
 _BESIDE_M = 0.05
 """Where the corridor begins that the robot would drive in: what stands beside it is in the way of a turn."""
 _BODY_CELLS = 2
@@ -40,7 +41,7 @@ class Ground:
         """Take an answer about the way straight ahead of ``seen_from``; ``weight`` as for the target."""
         if path is PathAhead.UNKNOWN:
             return
-        cells = np.unique(self._corridor(seen_from, np.zeros(1), SEEN_FROM_M, SEEN_TO_M))
+        cells = np.unique(self._corridor(seen_from, np.zeros(1), SEEN_FROM_M, SEEN_TO_M, HALF_WIDTH_M))
         before = self._taken[cells]
         blocked = 1.0 - float(np.prod(1.0 - before))
         says_so, says_wrongly = (_RIGHT, _WRONG) if path is PathAhead.BLOCKED else (1.0 - _RIGHT, 1.0 - _WRONG)
@@ -63,9 +64,9 @@ class Ground:
         """Let every cell return towards the start, slowly: things move and answers err."""
         self._taken += min(1.0, _FORGETTING_PER_S * seconds) * (_PRIOR - self._taken)
 
-    def blocked(self, pose: Pose, angles_rad: Floats, length_m: float) -> Floats:
+    def blocked(self, pose: Pose, angles_rad: Floats, length_m: float, half_width_m: float = HALF_WIDTH_M) -> Floats:
         """Probability that the robot at ``pose`` is stopped within ``length_m``, for each direction ``angles_rad``."""
-        cells = self._corridor(pose, angles_rad, _BESIDE_M, max(_BESIDE_M + _CELL_M, length_m))
+        cells = self._corridor(pose, angles_rad, _BESIDE_M, max(_BESIDE_M + _CELL_M, length_m), half_width_m)
         return np.asarray(1.0 - np.exp(np.log1p(-self._taken[cells]).sum(axis=1)))
 
     def crowded(self, x_m: Floats, y_m: Floats) -> Floats:
@@ -78,9 +79,12 @@ class Ground:
         cells = self._grid.cells_at(x_m, y_m)
         return np.asarray(1.0 - np.exp(-np.append(around.ravel(), 0.0)[cells]))
 
-    def _corridor(self, pose: Pose, angles_rad: Floats, from_m: float, to_m: float) -> NDArray[np.int64]:
+    def _corridor(
+        self, pose: Pose, angles_rad: Floats, from_m: float, to_m: float, half_width_m: float
+    ) -> NDArray[np.int64]:
         """Cells of the corridor in each direction, shape (directions, points)."""
-        along, aside = np.meshgrid(np.arange(from_m, to_m + 1e-9, _CELL_M), _ASIDE_M)
+        across = np.linspace(-half_width_m, half_width_m, round(2 * half_width_m / _CELL_M) + 1)
+        along, aside = np.meshgrid(np.arange(from_m, to_m + 1e-9, _CELL_M), across)
         heading = pose.yaw_rad + angles_rad[:, np.newaxis]
         cos, sin = np.cos(heading), np.sin(heading)
         x_m = pose.x_m + cos * along.ravel() - sin * aside.ravel()

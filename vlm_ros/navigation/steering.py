@@ -19,12 +19,14 @@ from vlm_ros.navigation.track import seen_in
 
 _DIRECTIONS_RAD = np.radians(np.arange(-150.0, 151.0, 7.5))
 _BLOCKED_COSTS_RAD = 4.0
+_TIGHT_COSTS_RAD, _ROOMY_HALF_WIDTH_M = 0.8, 0.4
 _CHANGE_COSTS = 0.25
 _BENEFIT = 0.5
 _FAR_M = 1.6
 _WORTH_A_DETOUR = 0.4
 _CREEP_M = 0.15
 _TURN_FIRST_RAD = math.radians(12.0)
+_SLOWER_IN_CURVES = 0.6
 _TURN_GAIN_PER_S = 2.5
 _STOP_GAIN_PER_S = 2.0
 _LOOKED_AT_RAD = math.radians(13.0)
@@ -72,7 +74,8 @@ class Steering:
         angle_rad = self._free_direction(senses, memory, self._detour or goal)
         if abs(angle_rad) > _TURN_FIRST_RAD:
             return self.turn(senses, angle_rad)
-        speed = min(self._config.cruise_mps, _STOP_GAIN_PER_S * min(distance_m, looked_ahead_m(senses)))
+        cruise_mps = self._config.cruise_mps * (1.0 - _SLOWER_IN_CURVES * abs(angle_rad) / _TURN_FIRST_RAD)
+        speed = min(cruise_mps, _STOP_GAIN_PER_S * min(distance_m, looked_ahead_m(senses)))
         if ground.blocked(pose, np.zeros(1), _DARE_M)[0] > _DARE:
             speed = 0.0
         return Velocity(speed, self.turn(senses, angle_rad).angular_radps)
@@ -86,7 +89,8 @@ class Steering:
         directions = np.append(_DIRECTIONS_RAD + wanted_rad, wanted_rad)
         doubt = 1.0 - _BENEFIT * memory.looks.novelty(pose, directions, senses.now_s)
         blocked = memory.ground.blocked(pose, directions, SEEN_TO_M)
-        cost = np.abs(directions - wanted_rad) + _BLOCKED_COSTS_RAD * doubt * blocked
+        tight = memory.ground.blocked(pose, directions, SEEN_TO_M, _ROOMY_HALF_WIDTH_M)
+        cost = np.abs(directions - wanted_rad) + _BLOCKED_COSTS_RAD * doubt * blocked + _TIGHT_COSTS_RAD * tight
         if self._chosen_rad is not None:
             cost += _CHANGE_COSTS * np.abs(np.sin((directions + pose.yaw_rad - self._chosen_rad) / 2))
         best_rad = float(directions[int(np.argmin(cost))])
