@@ -13,7 +13,7 @@ from vlm_ros.build.choice import kept_precision
 from vlm_ros.build.external_data import total_bytes
 from vlm_ros.build.store import EngineStore
 from vlm_ros.core.bundle import AUTO, Bundle
-from vlm_ros.core.errors import BadBundle, require
+from vlm_ros.core.errors import BadBundle
 from vlm_ros.export.exporting import OPSETS, OnStep, export_bundle
 
 DECODER = "decoder_model_merged"
@@ -68,8 +68,7 @@ def make_material(cache: Path, parameters: float, precisions: Sequence[str], on_
     checkpoint = folder / "checkpoint"
     if not (checkpoint / "model_card.json").is_file():
         on_step(f"draw {sizes.parameters / 1e6:.0f} million weights", 0.0)
-        require("torch", "pip install 'vlm_ros[export]'")
-        from vlm_ros.benchmark.checkpoint import make_checkpoint
+        from vlm_ros.benchmark.peer.checkpoint import make_checkpoint
 
         shutil.rmtree(checkpoint, ignore_errors=True)
         make_checkpoint(checkpoint, sizes)
@@ -103,5 +102,6 @@ def _make_precision(material: Material, precision: str, on_step: OnStep) -> None
 
 def _opset() -> int:
     """The faster operators, where this ONNX Runtime computes them rightly."""
-    ort = require("onnxruntime", "pip install onnxruntime")
+    from vlm_ros.runtime.onnxruntime.runner import ort
+
     return OPSETS[0] if ort.__version__.startswith(_OLD_ONNXRUNTIME) else OPSETS[-1]

@@ -15,7 +15,7 @@ def test_width_is_the_nearest(parameters, width):
 def test_parameters_are_those_of_the_real_model():
     torch = pytest.importorskip("torch")
     pytest.importorskip("transformers")
-    from vlm_ros.benchmark.checkpoint import make_model
+    from vlm_ros.benchmark.peer.checkpoint import make_model
 
     with torch.random.fork_rng():
         model = make_model(Sizes(64))

@@ -1,9 +1,8 @@
-"""A process that measures transformers in fp32: ``python -m vlm_ros.benchmark.peer JOB``."""
+"""transformers in fp32, as its users run it."""
 
 from __future__ import annotations
 
 import itertools
-import sys
 import time
 from typing import Any
 
@@ -14,8 +13,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.generation.streamers import BaseStreamer
 from transformers.utils.logging import disable_progress_bar
 
-from vlm_ros.benchmark.job import Job, Timings, job_from_text, picture, text_of
-from vlm_ros.benchmark.process import LOGIT_PICTURES, age_s, peak_bytes, pin
+from vlm_ros.benchmark.job import Job, Timings, picture
+from vlm_ros.benchmark.process import LOGIT_PICTURES, age_s, peak_bytes
 
 
 class TokenClock(BaseStreamer):
@@ -77,6 +76,7 @@ class Peer:
 @torch.inference_mode()
 def measure(job: Job) -> Timings:
     """Load, answer once, warm up, then measure."""
+    torch.set_num_threads(job.threads)
     began_s = time.perf_counter()
     peer = Peer(job)
     load_s = time.perf_counter() - began_s
@@ -97,10 +97,3 @@ def measure(job: Job) -> Timings:
         three_questions_s=three_questions_s,
         peak_bytes=peak,
     )
-
-
-if __name__ == "__main__":
-    the_job = job_from_text(sys.argv[1])
-    pin(the_job.threads)
-    torch.set_num_threads(the_job.threads)
-    print(text_of(measure(the_job)))
