@@ -12,6 +12,7 @@ from vlm_ros.build.choice import kept_precision
 from vlm_ros.build.external_data import total_bytes
 from vlm_ros.build.key import EngineKey, key_from_onnx
 from vlm_ros.build.lock import never
+from vlm_ros.build.preflight import check_build_memory
 from vlm_ros.build.progress import Meter, OnProgress, Progress, Stage, silent
 from vlm_ros.build.store import EngineStore
 from vlm_ros.build.vendors import ONNXRUNTIME, TENSORRT, builder_for
@@ -106,6 +107,7 @@ class _Work:
         """The engine of ``job``, built now."""
         part, size_bytes = job.key.part, total_bytes(job.onnx)
         self._stop_if_cancelled(part)
+        check_build_memory(job.onnx)
         message = f"building '{part}' from {size_bytes / 1e6:.1f} MB for {job.key.runtime}"
         self.on_progress(Progress(part, Stage.BUILDING, meter.fraction, meter.eta_s, False, message))
 

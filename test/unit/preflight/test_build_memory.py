@@ -1,0 +1,78 @@
+"""The memory that a build takes: foreseen, compared with a measured one, and refused in time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from parts import chain, weight
+
+from vlm_ros.build.building import build_bundle
+from vlm_ros.build.precision.files import write_model
+from vlm_ros.build.precision.weight_only import int4_weights, int8_weights
+from vlm_ros.build.preflight import SKIP_VARIABLE, available_bytes, build_peak_bytes, check_build_memory
+from vlm_ros.build.store import EngineStore
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.errors import BuildFailed
+
+MEASURED = Path(__file__).parent / "measured.py"
+TINY = Path(__file__).parents[2] / "bundles" / "tiny_llava"
+WIDTH = 1024
+
+
+def measured_bytes(*words: object) -> int:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, MEASURED, *map(str, words)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    return int(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def large():
+    return chain(*[weight(WIDTH, WIDTH, seed) for seed in range(8)])
+
+
+@pytest.mark.parametrize("narrow", [None, int8_weights, int4_weights], ids=["fp32", "int8", "q4"])
+def test_estimate_is_above_what_a_build_takes_and_below_three_times_that(large, narrow, tmp_path: Path) -> None:
+    path = tmp_path / "part.onnx"
+    write_model(narrow(large) if narrow else large, path)
+    measured = measured_bytes("build", path)
+    assert measured < build_peak_bytes(path) < 3 * measured
+
+
+def test_estimate_counts_weights_that_lie_in_another_file(large, tmp_path: Path) -> None:
+    path = tmp_path / "part.onnx"
+    write_model(chain(*[weight(WIDTH, WIDTH, seed) for seed in range(8)]), path, one_file_bytes=1000)
+    assert path.stat().st_size < 1e5
+    assert measured_bytes("build", path) < build_peak_bytes(path)
+
+
+def test_build_is_refused_with_advice_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vlm_ros.build.preflight.available_bytes", lambda: 1_000_000)
+    store = EngineStore(tmp_path)
+    with pytest.raises(BuildFailed, match=r"'decoder_model_merged.onnx' takes about 0.02 GB and 0.00 GB are free.*q4"):
+        build_bundle(Bundle(TINY), store)
+    assert store.entries() == []
+    monkeypatch.setenv(SKIP_VARIABLE, "1")
+    build_bundle(Bundle(TINY), store, parts=("embed_tokens",))
+    assert len(store.entries()) == 1
+
+
+def test_nothing_is_refused_when_the_machine_does_not_tell(tmp_path: Path) -> None:
+    assert available_bytes(tmp_path / "meminfo") is None
+    check_build_memory(TINY / "onnx" / "embed_tokens.onnx")
+
+
+def test_swap_counts_and_the_container_sets_the_limit(tmp_path: Path) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 8000 kB\nMemAvailable:    3000 kB\nSwapFree: 1000 kB\nHugePages_Total: 0\n")
+    assert available_bytes(meminfo, tmp_path) == 4000 * 1024
+    (tmp_path / "memory.max").write_text("2000000\n")
+    (tmp_path / "memory.current").write_text("500000\n")
+    assert available_bytes(meminfo, tmp_path) == 1_500_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert available_bytes(meminfo, tmp_path) == 4000 * 1024

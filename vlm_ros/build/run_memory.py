@@ -1,0 +1,117 @@
+"""How much memory a graph takes while it runs, from the graph alone: weights, cache, and what lives between layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vlm_ros.build.precision.onnx_library import Model, Node, onnx
+from vlm_ros.core.errors import BadConfig
+
+_SHAPES = 64
+"""Constants of so few elements may be shapes, which others follow from."""
+
+_CACHE = ("past_key_values.", "present.")
+
+
+@dataclass(frozen=True)
+class RunMemory:
+    """``cache_bytes`` holds what goes in and what comes out; ``activation_bytes`` the most that lives at once."""
+
+    weight_bytes: int
+    cache_bytes: int
+    activation_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        """All of it."""
+        return self.weight_bytes + self.cache_bytes + self.activation_bytes
+
+
+def run_memory(path: Path, sizes: Mapping[str, int]) -> RunMemory:
+    """What the graph at ``path`` takes where its dynamic dimensions have ``sizes``; ``BadConfig`` names one that lacks.
+
+    Weights count once, as they lie in the file. What shape inference cannot tell counts as much as the largest
+    input of its node.
+    """
+    model = onnx.load(path, load_external_data=False)
+    weights = {tensor.name: _bytes(tensor.data_type, tensor.dims) for tensor in model.graph.initializer}
+    known = _value_bytes(_with_sizes(model, sizes))
+    cache = sum(size for name, size in known.items() if name.startswith(_CACHE) and _is_edge(model, name))
+    known = {name: 0 if name.startswith(_CACHE) or name in weights else size for name, size in known.items()}
+    return RunMemory(sum(weights.values()), cache, _peak_bytes(model, known))
+
+
+def _with_sizes(model: Model, sizes: Mapping[str, int]) -> Model:
+    """``model`` without its large weights, and with sizes for all that is dynamic on its edges."""
+    sized = onnx.ModelProto()
+    sized.ir_version = model.ir_version
+    sized.opset_import.extend(model.opset_import)
+    graph = sized.graph
+    graph.name = "sizes"
+    graph.node.extend(model.graph.node)
+    graph.input.extend(model.graph.input)
+    for value in graph.input:
+        for dimension in value.type.tensor_type.shape.dim:
+            if dimension.dim_param:
+                dimension.dim_value = _size(dimension.dim_param, sizes)
+    for tensor in model.graph.initializer:
+        if math.prod(tensor.dims) <= _SHAPES and not tensor.external_data:
+            graph.initializer.append(tensor)
+        else:
+            graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    graph.output.extend(onnx.helper.make_empty_tensor_value_info(value.name) for value in model.graph.output)
+    return sized
+
+
+def _size(name: str, sizes: Mapping[str, int]) -> int:
+    if name not in sizes:
+        raise BadConfig(f"the graph has a dimension '{name}': give its size beside those of {sorted(sizes)}")
+    return sizes[name]
+
+
+def _value_bytes(model: Model) -> dict[str, int]:
+    """The size of every tensor that shape inference knows."""
+    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    found: dict[str, int] = {}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        tensor = value.type.tensor_type
+        dimensions = [dimension.dim_value for dimension in tensor.shape.dim]
+        if tensor.elem_type and tensor.HasField("shape") and all(d.HasField("dim_value") for d in tensor.shape.dim):
+            found[value.name] = _bytes(tensor.elem_type, dimensions)
+    return found
+
+
+def _peak_bytes(model: Model, known: Mapping[str, int]) -> int:
+    """The most that lives at once: from the node that makes a tensor to the last that reads it."""
+    last = {name: number for number, node in enumerate(model.graph.node) for name in node.input}
+    outputs = {value.name for value in model.graph.output}
+    alive = {value.name: known.get(value.name, 0) for value in model.graph.input}
+    peak: int = sum(alive.values())
+    for number, node in enumerate(model.graph.node):
+        alive.update(_results(node, known, alive))
+        peak = max(peak, sum(alive.values()))
+        for name in (*node.input, *node.output):
+            if last.get(name, -1) <= number and name not in outputs:
+                alive.pop(name, None)
+    return peak
+
+
+def _results(node: Node, known: Mapping[str, int], alive: Mapping[str, int]) -> dict[str, int]:
+    largest = max((alive.get(name, 0) for name in node.input), default=0)
+    return {name: known.get(name, largest) for name in node.output if name}
+
+
+def _is_edge(model: Model, name: str) -> bool:
+    return any(value.name == name for value in (*model.graph.input, *model.graph.output))
+
+
+def _bytes(kind: int, dimensions: Any) -> int:
+    """The size of a tensor of ONNX's type ``kind``; two INT4 share a byte."""
+    bits: int = 8 * onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize
+    if kind in (onnx.TensorProto.INT4, onnx.TensorProto.UINT4):
+        bits = 4
+    return math.prod(map(int, dimensions)) * bits // 8
