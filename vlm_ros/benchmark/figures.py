@@ -9,6 +9,7 @@ import numpy as np
 
 from vlm_ros.benchmark.job import Timings
 from vlm_ros.core.agreement import agreement_of
+from vlm_ros.core.errors import BenchmarkFailed
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,9 @@ def figures_from_timings(
     logits_pearson: float | None = None,
     build_s: float = 0.0,
 ) -> Figures:
-    """The figures of one process."""
+    """The figures of one process; ``BenchmarkFailed`` where no answer was long enough to time a token."""
+    if not timings.steps_s:
+        raise BenchmarkFailed(f"'{name}' ends its answers at once: measure a model with a longer describe_prompt")
     step_s = _median(timings.steps_s)
     return Figures(
         name=name,

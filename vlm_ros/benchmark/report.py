@@ -50,7 +50,7 @@ class Report:
 
     @property
     def best(self) -> Figures:
-        """The fastest of the variants that are accurate enough; fp32 where there is nothing to compare with."""
+        """The fastest of the variants that are accurate enough; of all, where none is or nothing was compared."""
         accurate = [one for one in self.variants.values() if (one.logits_pearson or 0.0) >= ACCURATE]
         return min(accurate or self.variants.values(), key=lambda one: one.questions3_ms)
 

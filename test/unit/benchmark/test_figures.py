@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -12,6 +13,7 @@ from vlm_ros.benchmark.figures import figures_from_timings, pearson_of, ratios_o
 from vlm_ros.benchmark.job import Job, job_from_text, text_of, timings_from_text
 from vlm_ros.benchmark.report import Report, write_csv
 from vlm_ros.benchmark.table import state_text, table_of
+from vlm_ros.core.errors import BenchmarkFailed
 
 MACHINE = {
     "processor": "P",
@@ -42,6 +44,11 @@ def test_figures_are_medians_and_percentiles(timings):
     assert figures.step_ms == 10.0
     assert figures.step_p99_ms > 25.0
     assert figures.tokens_per_s == 100.0
+
+
+def test_too_short_answers_are_refused(timings):
+    with pytest.raises(BenchmarkFailed, match="at once"):
+        figures_from_timings("fp32", dataclasses.replace(timings(), steps_s=[]))
 
 
 def test_ratios_are_ours_to_the_peers_but_for_decoding(timings):
