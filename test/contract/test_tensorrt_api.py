@@ -83,7 +83,7 @@ def test_check_fails_when_a_name_of_our_code_is_misspelt(api: Api, known: set[st
 @pytest.mark.parametrize(
     ("method", "as_misspelt"),
     [
-        ("set_tensor_address", lambda self, name, adress: True),
+        ("set_tensor_address", lambda self, name, address: True),
         ("set_tensor_adress", lambda self, name, memory: True),
         ("get_tensor_shape", lambda self, name, profile_index: ()),
         ("get_tensor_shape", lambda self: ()),

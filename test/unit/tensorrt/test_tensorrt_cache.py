@@ -126,7 +126,7 @@ def test_a_step_moves_no_cache_through_the_host_when_the_past_is_long(decoder: D
     assert moved[1] - moved[0] == mask_bytes
 
 
-def test_memory_goes_to_and_fro_when_tokens_are_decoded(decoder: Decoder) -> None:
+def test_memory_goes_back_and_forth_when_tokens_are_decoded(decoder: Decoder) -> None:
     branch = grown(decoder, 65)
     for token in range(4):
         branch.feed([token])

@@ -18,7 +18,7 @@ class Execution:
     """An execution context of ``plan`` with a stream of its own, for one thread at a time.
 
     Made, used and dropped while ``gpu`` is current. Outputs that are kept get memory from a pool: a cache
-    that is no longer held gives its memory to the next, so that decoding goes to and fro between two.
+    that is no longer held gives its memory to the next, so that decoding swaps between two.
     """
 
     def __init__(self, plan: Plan, gpu: Gpu, log: Log) -> None:
