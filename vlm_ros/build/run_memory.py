@@ -45,6 +45,16 @@ def run_memory(path: Path, sizes: Mapping[str, int]) -> RunMemory:
     return RunMemory(sum(weights.values()), cache, _peak_bytes(model, known))
 
 
+def sizes_at(context_tokens: int) -> dict[str, int]:
+    """The largest sizes of one question at a time, by the names that exporters give to dimensions."""
+    full = ("sequence", "sequence_length", "total", "total_sequence_length", "past_sequence_length + 1")
+    return {
+        **dict.fromkeys(("batch", "batch_size"), 1),
+        **dict.fromkeys(full, context_tokens),
+        **dict.fromkeys(("past", "past_sequence_length"), 0),
+    }
+
+
 def _with_sizes(model: Model, sizes: Mapping[str, int]) -> Model:
     """``model`` without its large weights, and with sizes for all that is dynamic on its edges."""
     sized = onnx.ModelProto()

@@ -16,6 +16,7 @@ from vlm_ros.core.errors import BadBundle, BadConfig
 
 if TYPE_CHECKING:
     from vlm_ros.commands.recording import Recording
+    from vlm_ros.core.frame import Frame
 
 CANDIDATES = ("int8", "q4", "quantized", "fp16")
 """What ``auto`` tries on ONNX Runtime, beside fp32."""
@@ -23,10 +24,11 @@ CANDIDATES = ("int8", "q4", "quantized", "fp16")
 
 @dataclass(frozen=True)
 class Material:
-    """What the model was seen to do: on pictures to calibrate with, and on others to check with."""
+    """What the model did in fp32: on pictures to calibrate with, and on others, ``frames``, to check with."""
 
     calibration: Recording
     check: Recording
+    frames: Sequence[Frame]
 
 
 def checked_precisions(text: str, known: Collection[str]) -> list[str]:
@@ -49,15 +51,31 @@ def choose_precisions(
     from vlm_ros.commands.recording import record
 
     report("looking at pictures", 0.0)
-    material = Material(
-        record(bundle, {}, pictures(images, count, seed=0)), record(bundle, {}, pictures(images, count, seed=count))
-    )
+    frames = pictures(images, count, seed=count)
+    calibration = record(bundle, {}, pictures(images, count, seed=0))
+    material = Material(calibration, record(bundle, {}, frames), frames)
     choices = {}
     for number, part in enumerate(material.check.feeds):
         report(f"comparing the precisions of {part}", number / len(material.check.feeds))
         choices[part] = choose(_candidates(bundle, part, material))
-        keep_choice(bundle, part, choices[part], store, OnnxRuntimeBuilder())
+    choices = checked_together(bundle, choices, material)
+    for part, choice in choices.items():
+        keep_choice(bundle, part, choice, store, OnnxRuntimeBuilder())
     return choices
+
+
+def checked_together(bundle: Bundle, choices: Mapping[str, Choice], material: Material) -> dict[str, Choice]:
+    """``choices``, or fp32 for all where parts that pass one by one give other answers together."""
+    from vlm_ros.commands.recording import answer_agreement, record
+
+    graphs = {part: bundle.onnx(part, choice.precision) for part, choice in choices.items()}
+    agreement = answer_agreement(bundle, record(bundle, graphs, material.frames), material.check)
+    wanted = min(bundle.card.gate(choice.precision).tokens for choice in choices.values())
+    if agreement >= wanted:
+        return dict(choices)
+    together = ", ".join(f"{part} {choice.precision}" for part, choice in choices.items())
+    reason = f"with {together} only {agreement:.0%} of the tokens of whole answers stay (at least {wanted:.0%})"
+    return {part: Choice("fp32", reason) for part in choices}
 
 
 def _candidates(bundle: Bundle, part: str, material: Material) -> Sequence[Candidate]:

@@ -12,8 +12,12 @@ from parts import TINY
 from PIL import Image
 
 from vlm_ros.build.building import find_engines
+from vlm_ros.build.choice import Choice
 from vlm_ros.build.store import EngineStore
 from vlm_ros.cli import main
+from vlm_ros.commands.choosing import Material, checked_together
+from vlm_ros.commands.pictures import pictures
+from vlm_ros.commands.recording import record
 from vlm_ros.core.bundle import Bundle
 
 PARTS = {"decoder_model_merged", "embed_tokens", "vision_encoder"}
@@ -81,6 +85,17 @@ def test_choice_passes_its_gate_and_is_found_by_the_next_start(
     assert "refused" in result["chosen"]["decoder_model_merged"]["reason"]
     engines = find_engines(Bundle(quantized), EngineStore(), "auto")
     assert {part: str(engine) for part, engine in engines.items()} == result["engines"]
+
+
+def test_all_parts_stay_fp32_when_together_they_answer_otherwise(quantized: Path, images: Path) -> None:
+    bundle, frames = Bundle(quantized), pictures(images, 1, seed=0)
+    reference = record(bundle, {}, frames)
+    material = Material(reference, reference, frames)
+    alike = {part: Choice("fp32", "fastest") for part in PARTS}
+    assert checked_together(bundle, alike, material) == alike
+    different = checked_together(bundle, {part: Choice("q4", "fastest") for part in PARTS}, material)
+    assert {choice.precision for choice in different.values()} == {"fp32"}
+    assert all("of the tokens of whole answers stay (at least 90%)" in choice.reason for choice in different.values())
 
 
 @pytest.mark.parametrize("command", ["quantize", "validate"])
