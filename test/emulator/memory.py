@@ -12,6 +12,14 @@ POISON = 0xFF
 """Fills memory that nobody has written or that was freed: as floating-point numbers these are NaN."""
 
 
+class Error(Exception):
+    """Base of CUDA's errors."""
+
+
+class OutOfMemory(Error):
+    """The device is full."""
+
+
 class IllegalAddress(Exception):
     """An access that would crash, or worse, on a GPU."""
 
@@ -21,6 +29,7 @@ class DeviceMemory:
     """All blocks of one device by their address."""
 
     blocks: dict[int, np.ndarray] = field(default_factory=dict)
+    size_bytes: int = 8 << 30
     host_copies: int = 0
     """How many bytes were copied between device and host."""
     _next: int = FIRST_ADDRESS
@@ -29,6 +38,8 @@ class DeviceMemory:
         """The address of a new block; of ``block`` itself where the host shares it."""
         if size_bytes < 1:
             raise IllegalAddress("CUDA allocates no empty block")
+        if size_bytes + sum(map(len, self.blocks.values())) > self.size_bytes:
+            raise OutOfMemory("cuMemAlloc failed: out of memory")
         address = self._next
         self._next += size_bytes + GAP_BYTES - size_bytes % 256
         self.blocks[address] = np.full(size_bytes, POISON, np.uint8) if block is None else block

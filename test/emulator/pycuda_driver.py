@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from emulator.memory import DEVICE, POISON
+from emulator.memory import DEVICE, POISON, Error
 
 _current = threading.local()
 _streams: dict[int, Stream] = {}
@@ -16,10 +16,6 @@ NAME = "Emulated GPU"
 COMPUTE_CAPABILITY = (8, 7)
 INTEGRATED = False
 """Whether the device is like a Jetson; tests change it."""
-
-
-class Error(Exception):
-    """Base of CUDA's errors."""
 
 
 class LogicError(Error):

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from emulator import installed, pycuda_driver, tensorrt
-from emulator.memory import DEVICE
+from emulator import installed, pycuda_driver, pycuda_tools, tensorrt
+from emulator.memory import DEVICE, OutOfMemory
 from emulator.trt_engine import IExecutionContext
 
 from vlm_ros.core.errors import BuildFailed, MissingEngine, MissingLibrary
@@ -114,6 +114,30 @@ def test_reason_is_told_when_tensorrt_refuses_a_run(runner: SimpleNamespace, mon
     monkeypatch.setattr(IExecutionContext, "execute_async_v3", lambda self, stream_handle: False)
     with pytest.raises(RuntimeError, match=r"refuses a run.*\(1, 3\)"):
         runner.run(feeds(3))
+
+
+def test_the_next_run_is_right_when_the_device_was_full(
+    runner: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner.run(feeds(3))
+    with monkeypatch.context() as full:
+        full.setattr(DEVICE, "size_bytes", 16)
+        with pytest.raises(RuntimeError, match=r"out of memory") as failure:
+            runner.run(feeds(200))
+    assert "(1, 200)" in str(failure.value)
+    del failure
+    np.testing.assert_array_equal(runner.run(feeds(200))["product"], [[200, 200]])
+
+
+def test_activate_raises_build_failed_when_the_device_is_full(
+    backend: SimpleNamespace, plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: object) -> None:
+        raise OutOfMemory("out of memory")
+
+    monkeypatch.setattr(pycuda_tools.DeviceMemoryPool, "__init__", refuse)
+    with pytest.raises(BuildFailed, match="out of memory"):
+        backend.Runner(plan).activate()
 
 
 def test_missing_library_when_tensorrt_is_too_old() -> None:

@@ -37,9 +37,10 @@ class Limits:
 
 
 def limits_from_config(config: Mapping[str, Any]) -> Limits:
-    """Limits that fit the context of a model with this ``config.json``, and prompts of at most 1024 tokens."""
+    """Limits of the model with this ``config.json``: its context, and prompts of one image and 1024 tokens."""
     context = int(config.get("text_config", config).get("max_position_embeddings", Limits.context_tokens))
-    return Limits(prompt_tokens=min(Limits.prompt_tokens, context), context_tokens=context)
+    prompt = Limits.prompt_tokens + int(config.get("image_seq_length", 0))
+    return Limits(prompt_tokens=min(prompt, context), context_tokens=context)
 
 
 def profiles_of(dimensions: Collection[str], limits: Limits) -> list[Mapping[str, Sizes]]:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 import numpy as np
 
+from vlm_ros.core.errors import BuildFailed
 from vlm_ros.runtime.runner import Array, DeviceTensor, Tensors
 from vlm_ros.runtime.tensorrt.gpu import Gpu
 from vlm_ros.runtime.tensorrt.library import cuda, pools
@@ -27,7 +28,9 @@ class Execution:
         self._log = log
         self._context = plan.engine.create_execution_context()
         if self._context is None:
-            raise RuntimeError(f"no memory for running the engine: {log.reason()}")
+            raise BuildFailed(
+                f"TensorRT cannot run the engine ({log.reason()}): free memory, or build it for shorter prompts"
+            )
         self._stream = cuda.Stream()
         self._pool = pools.DeviceMemoryPool()
         self._staging: dict[str, Staging] = {}

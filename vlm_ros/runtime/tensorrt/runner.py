@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
+from vlm_ros.core.errors import BuildFailed
 from vlm_ros.runtime.feeds import check_feeds
 from vlm_ros.runtime.runner import Array, Tensors, TensorSpec
 from vlm_ros.runtime.tensorrt.execution import Execution
 from vlm_ros.runtime.tensorrt.gpu import Gpu, open_gpu
+from vlm_ros.runtime.tensorrt.library import cuda
 from vlm_ros.runtime.tensorrt.log import Log
 from vlm_ros.runtime.tensorrt.plan import Plan, load_plan
 
@@ -50,9 +52,14 @@ class TensorRtRunner:
         if self._loaded is not None:
             return
         gpu, log = open_gpu(self._device), Log()
-        with gpu.current():
-            plan = load_plan(self._path, log, trust_code=self._trust_code)
-            self._loaded = _Loaded(gpu, plan, Execution(plan, gpu, log))
+        try:
+            with gpu.current():
+                plan = load_plan(self._path, log, trust_code=self._trust_code)
+                self._loaded = _Loaded(gpu, plan, Execution(plan, gpu, log))
+        except cuda.Error as error:
+            raise BuildFailed(
+                f"the GPU cannot take '{self._path}' ({error}): stop what else runs on it, or build it smaller"
+            ) from error
 
     @overload
     def run(self, feeds: Tensors) -> Mapping[str, Array]: ...
@@ -64,8 +71,12 @@ class TensorRtRunner:
         """All outputs by name for all inputs by name; those in ``keep`` stay on the GPU."""
         loaded = self._active()
         check_feeds(loaded.plan.inputs, feeds)
-        with loaded.gpu.current():
-            return loaded.execution.run(feeds, keep)
+        try:
+            with loaded.gpu.current():
+                return loaded.execution.run(feeds, keep)
+        except cuda.Error as error:
+            shapes = {name: tensor.shape for name, tensor in feeds.items()}
+            raise RuntimeError(f"'{self._path}' failed on inputs of shapes {shapes}: {error}") from error
 
     def deactivate(self) -> None:
         """Free the plan and its memory."""
