@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vlm_ros.build.precision.onnx_library import Model, Node, onnx
+from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadConfig
 
 _SHAPES = 64
 """Constants of so few elements may be shapes, which others follow from."""
+
+_CONTEXT_TOKENS = 2048
+"""Llama's own, which configurations leave out."""
 
 _CACHE = ("past_key_values.", "present.")
 
@@ -43,6 +47,17 @@ def run_memory(path: Path, sizes: Mapping[str, int]) -> RunMemory:
     cache = sum(size for name, size in known.items() if name.startswith(_CACHE) and _is_edge(model, name))
     known = {name: 0 if name.startswith(_CACHE) or name in weights else size for name, size in known.items()}
     return RunMemory(sum(weights.values()), cache, _peak_bytes(model, known))
+
+
+def bundle_memory(bundle: Bundle, precision: str, parts: Sequence[str]) -> RunMemory:
+    """All ``parts`` together, over the longest context that the model takes; ``BadConfig`` as ``run_memory``."""
+    context = int(bundle.config.get("text_config", {}).get("max_position_embeddings", _CONTEXT_TOKENS))
+    memories = [run_memory(bundle.onnx(part, precision), sizes_at(context)) for part in parts]
+    return RunMemory(
+        sum(memory.weight_bytes for memory in memories),
+        sum(memory.cache_bytes for memory in memories),
+        max(memory.activation_bytes for memory in memories),
+    )
 
 
 def sizes_at(context_tokens: int) -> dict[str, int]:

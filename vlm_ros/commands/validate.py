@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vlm_ros.commands.choosing import checked_precisions, has_precision
 from vlm_ros.commands.pictures import add_picture_arguments, pictures
-from vlm_ros.commands.progress import shown_progress
+from vlm_ros.commands.progress import Report, shown_progress
+from vlm_ros.commands.validation_report import Findings, show_findings, write_findings
 from vlm_ros.core.bundle import PRECISIONS, Bundle
+from vlm_ros.core.errors import BadConfig
 from vlm_ros.core.places import find_bundle
 
 if TYPE_CHECKING:
+    from vlm_ros.build.run_memory import RunMemory
     from vlm_ros.build.validation.validating import PartReport
-    from vlm_ros.commands.recording import Recording
+    from vlm_ros.core.frame import Frame
 
 FAILED = 1
 _CHECKED_FROM = 1000
 """Simulated rooms from here on; ``quantize`` calibrates on those before."""
-
-_TABLE_COLUMNS = 116
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,88 +42,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Validate and report."""
-    from vlm_ros.commands.recording import answer_agreement, record
-
     bundle = Bundle(find_bundle(arguments.bundle))
     wanted = checked_precisions(arguments.precision, PRECISIONS) if arguments.precision else []
     frames = pictures(arguments.images, arguments.pictures, seed=_CHECKED_FROM)
     with shown_progress() as report:
-        report("asking in fp32", 0.0)
-        reference = record(bundle, {}, frames)
-        precisions = wanted or _precisions_there(bundle, list(reference.feeds))
-        reports: list[PartReport] = []
-        answers: dict[str, float] = {}
-        for number, precision in enumerate(precisions):
-            report(f"checking {precision}", number / len(precisions))
-            reports += _part_reports(bundle, precision, reference)
-            engines = {part: bundle.onnx(part, precision) for part in reference.feeds}
-            answers[precision] = answer_agreement(bundle, record(bundle, engines, frames), reference)
-    content = _content(bundle, reports, answers)
+        findings = _findings(bundle, wanted, frames, report)
     if arguments.out is not None:
-        _write(arguments.out, content, reports)
+        write_findings(findings, arguments.out)
     if arguments.json:
-        print(json.dumps({**content, "parts": [_without_layers(part) for part in content["parts"]]}))
+        print(json.dumps(findings.to_json(layers=False)))
     else:
-        _show(reports, answers)
-    return 0 if content["passed"] else FAILED
+        show_findings(findings)
+    return 0 if findings.passed else FAILED
+
+
+def _findings(bundle: Bundle, wanted: Sequence[str], frames: Sequence[Frame], report: Report) -> Findings:
+    """Of the precisions ``wanted``; empty: of all that are there."""
+    from vlm_ros.build.validation.validating import validate_part
+    from vlm_ros.commands.recording import answer_agreement, record
+
+    report("asking in fp32", 0.0)
+    reference = record(bundle, {}, frames)
+    parts: list[PartReport] = []
+    answers: dict[str, float] = {}
+    precisions = wanted or _precisions_there(bundle, list(reference.feeds))
+    for number, precision in enumerate(precisions):
+        report(f"checking {precision}", number / len(precisions))
+        parts += [validate_part(bundle, part, precision, feeds) for part, feeds in reference.feeds.items()]
+        graphs = {part: bundle.onnx(part, precision) for part in reference.feeds}
+        answers[precision] = answer_agreement(bundle, record(bundle, graphs, frames), reference)
+    return Findings(bundle.name, parts, answers, _memory(bundle, precisions, list(reference.feeds)))
+
+
+def _memory(bundle: Bundle, precisions: Sequence[str], parts: Sequence[str]) -> dict[str, RunMemory]:
+    """What can be foreseen; not of graphs whose dimensions have names of their own."""
+    from vlm_ros.build.run_memory import bundle_memory
+
+    try:
+        return {precision: bundle_memory(bundle, precision, parts) for precision in precisions}
+    except BadConfig:
+        return {}
 
 
 def _precisions_there(bundle: Bundle, parts: Sequence[str]) -> list[str]:
     """All that the bundle has of every part; fp32 alone only where there is nothing else."""
     there = [precision for precision in PRECISIONS if all(has_precision(bundle, part, precision) for part in parts)]
     return [precision for precision in there if precision != "fp32"] or there
-
-
-def _part_reports(bundle: Bundle, precision: str, reference: Recording) -> list[PartReport]:
-    from vlm_ros.build.validation.validating import validate_part
-
-    return [validate_part(bundle, part, precision, feeds) for part, feeds in reference.feeds.items()]
-
-
-def _content(bundle: Bundle, reports: Sequence[PartReport], answers: Mapping[str, float]) -> dict[str, Any]:
-    """The report as JSON; ``answers`` is the share of tokens of whole answers that are as in fp32."""
-    return {
-        "model": bundle.name,
-        "passed": all(report.passed for report in reports),
-        "answers": dict(answers),
-        "parts": [report.to_json() for report in reports],
-    }
-
-
-def _without_layers(part: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in part.items() if name != "layers"}
-
-
-def _write(folder: Path, content: Mapping[str, Any], reports: Sequence[PartReport]) -> None:
-    from vlm_ros.build.validation.picture import draw_reports
-
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    draw_reports(reports, folder / "report.png")
-
-
-def _show(reports: Sequence[PartReport], answers: Mapping[str, float]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("part", "precision", "MB", "MSE", "Pearson", "max abs", "cosine", "tokens", "answers", "")
-    for report in reports:
-        worst = report.worst
-        table.add_row(
-            report.part,
-            report.precision,
-            f"{report.size_bytes / 1e6:.2f}",
-            f"{worst.mean_squared_error:.1e}",
-            f"{worst.correlation:.5f}",
-            f"{worst.max_absolute_error:.1e}",
-            f"{worst.cosine:.5f}",
-            "" if report.tokens is None else f"{report.tokens:.0%}",
-            "" if report.tokens is None else f"{answers[report.precision]:.0%}",
-            "passed" if report.passed else "[bold red]not used[/]",
-        )
-    console = Console()
-    console.width = max(console.width, _TABLE_COLUMNS)  # rather broken by the terminal than figures cut off
-    console.print(table)
-    for report in reports:
-        for fault in report.faults:
-            console.print(f"{report.part} at {report.precision}: {fault}", style="red", markup=False, soft_wrap=True)

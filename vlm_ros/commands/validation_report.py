@@ -1,0 +1,104 @@
+"""The findings of `validate`: as JSON, as a picture, as a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vlm_ros.build.run_memory import RunMemory
+    from vlm_ros.build.validation.validating import PartReport
+
+_TABLE_COLUMNS = 116
+_HEADINGS = ("part", "precision", "MB", "MSE", "Pearson", "max abs", "cosine", "tokens", "answers", "")
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Of every part at every precision; ``answers`` is the share of tokens of whole answers that are as in fp32.
+
+    ``answers`` and ``memory`` are by precision; ``memory`` lacks those that cannot be foreseen.
+    """
+
+    model: str
+    parts: Sequence[PartReport]
+    answers: Mapping[str, float]
+    memory: Mapping[str, RunMemory]
+
+    @property
+    def passed(self) -> bool:
+        """Whether all parts may be used."""
+        return all(part.passed for part in self.parts)
+
+    def to_json(self, *, layers: bool) -> dict[str, Any]:
+        """Everything, with or without the ranges of the layers."""
+        parts = [part.to_json() for part in self.parts]
+        return {
+            "model": self.model,
+            "passed": self.passed,
+            "answers": dict(self.answers),
+            "memory": {precision: vars(memory) for precision, memory in self.memory.items()},
+            "parts": [{name: value for name, value in part.items() if layers or name != "layers"} for part in parts],
+        }
+
+
+def write_findings(findings: Findings, folder: Path) -> None:
+    """Write ``report.json`` and ``report.png``."""
+    from vlm_ros.build.validation.picture import draw_reports
+
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(findings.to_json(layers=True), indent=1)
+    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    draw_reports(findings.parts, folder / "report.png")
+
+
+def show_findings(findings: Findings) -> None:
+    """A table, what is wrong, and what memory is needed."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*_HEADINGS)
+    for part in findings.parts:
+        table.add_row(*_row(part, findings.answers))
+    console = Console()
+    console.width = max(console.width, _TABLE_COLUMNS)  # rather broken by the terminal than figures cut off
+    console.print(table)
+    for part in findings.parts:
+        for fault in part.faults:
+            console.print(f"{part.part} at {part.precision}: {fault}", style="red", markup=False, soft_wrap=True)
+    for precision, memory in findings.memory.items():
+        print(_sentence(precision, memory))
+
+
+def _row(part: PartReport, answers: Mapping[str, float]) -> tuple[str, ...]:
+    worst = part.worst
+    return (
+        part.part,
+        part.precision,
+        f"{part.size_bytes / 1e6:.2f}",
+        f"{worst.mean_squared_error:.1e}",
+        f"{worst.correlation:.5f}",
+        f"{worst.max_absolute_error:.1e}",
+        f"{worst.cosine:.5f}",
+        "" if part.tokens is None else f"{part.tokens:.0%}",
+        "" if part.tokens is None else f"{answers[part.precision]:.0%}",
+        "passed" if part.passed else "[bold red]not used[/]",
+    )
+
+
+def _sentence(precision: str, memory: RunMemory) -> str:
+    """What the model takes while it answers, beside what is free."""
+    from vlm_ros.build.preflight import available_bytes
+
+    free_bytes = available_bytes()
+    needed = (
+        f"{precision} takes about {memory.total_bytes / 1e6:.1f} MB over a full context: "
+        f"weights {memory.weight_bytes / 1e6:.1f}, cache {memory.cache_bytes / 1e6:.1f}, "
+        f"between layers {memory.activation_bytes / 1e6:.1f}"
+    )
+    if free_bytes is None or memory.total_bytes < free_bytes:
+        return needed
+    return f"{needed}; only {free_bytes / 1e6:.1f} MB are free: take a smaller precision, or end other programs"
