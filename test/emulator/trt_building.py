@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import threading
 
+import numpy as np
+
 from emulator import pycuda_driver
+from emulator.graph import Graph
 from emulator.trt_network import INetworkDefinition
 from emulator.trt_types import (
     BuilderFlag,
@@ -41,6 +44,16 @@ class IOptimizationProfile:
         for low, best, high in zip(min, opt, max, strict=True):
             assert 0 <= low <= best <= high
         self._shapes[input] = tuple(min), tuple(opt), tuple(max)
+
+    def _violated(self, graph: Graph) -> str:
+        """Which of the shapes the graph cannot have; the largest are left out, since they take long."""
+        for which, name in enumerate(("kMIN", "kOPT")):
+            shapes = {value.name: self._shapes.get(value.name, (value.shape,) * 3)[which] for value in graph.inputs}
+            try:
+                graph.run({value.name: np.zeros(shapes[value.name], value.numpy_dtype) for value in graph.inputs})
+            except Exception:  # ONNX Runtime's exceptions have no base of their own
+                return name
+        return ""
 
 
 class IBuilderConfig:
@@ -130,6 +143,12 @@ class Builder:
             return None
         for profile in config._profiles:
             assert profile._shapes.keys() >= dynamic, "a profile lacks a dynamic input"
+        violated = next(filter(None, (profile._violated(graph) for profile in config._profiles)), "")
+        if violated:
+            complain(
+                self._logger, f"{violated} values violate shape constraints: broadcast with incompatible dimensions"
+            )
+            return None
         if not _tell(config._monitor):
             complain(self._logger, "the build was cancelled")
             return None

@@ -92,6 +92,18 @@ def test_dimension_is_named_when_nobody_knows_its_sizes(builder: SimpleNamespace
         builder.build(graph_of_one("Relu", tmp_path / "a.onnx", "boxes"), tmp_path / "engine")
 
 
+def test_reason_is_told_when_the_sizes_of_a_profile_contradict_each_other(
+    builder: SimpleNamespace, tiny: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vlm_ros.build.tensorrt import builder as module
+
+    right = module.profiles_of
+    wrong = {"total": (3, 7, 300)}
+    monkeypatch.setattr(module, "profiles_of", lambda *given: [{**profile, **wrong} for profile in right(*given)])
+    with pytest.raises(BuildFailed, match="violate shape constraints"):
+        builder.build(tiny.onnx("decoder_model_merged"), tmp_path / "engine")
+
+
 @pytest.mark.parametrize("content", [b"", b"\x12\x05hello"], ids=["empty", "garbage"])
 def test_file_is_named_when_it_is_no_graph(builder: SimpleNamespace, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.onnx").write_bytes(content)
