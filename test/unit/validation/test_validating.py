@@ -12,6 +12,7 @@ import pytest
 from parts import TINY, tiny_feeds
 from PIL import Image
 
+from vlm_ros.build.precision.fp16 import narrowed
 from vlm_ros.build.precision.passes import write_part
 from vlm_ros.build.validation.picture import draw_reports
 from vlm_ros.build.validation.validating import validate_part
@@ -67,6 +68,33 @@ def test_tokens_fail_when_the_logits_are_shuffled(bundle: Bundle) -> None:
     assert report.tokens == 0.0
     assert any(fault.startswith("0% of the next tokens") for fault in report.faults)
     assert not any("present" in fault for fault in report.faults)
+
+
+def test_overflow_is_named_when_the_answers_hide_it(bundle: Bundle) -> None:
+    """Kernels that compute in fp32 inside give right answers here, and wrong ones on the next runtime."""
+    model = onnx.load(bundle.onnx(DECODER))
+    wide = planted_overflow(model)
+    onnx.save(model, bundle.onnx(DECODER))
+    path = bundle.folder / "onnx" / f"{DECODER}_fp16.onnx"
+    onnx.save(narrowed(model, kept=()), path)
+    report = validate_part(bundle, DECODER, "fp16", [tiny_feeds(DECODER)])
+    (fault,) = report.faults
+    assert fault.startswith(f"first wrong layer '{wide}' (MatMul, float16)")
+    assert "infinite" in fault
+    write_part(bundle, DECODER, "fp16", [tiny_feeds(DECODER)])
+    assert validate_part(bundle, DECODER, "fp16", [tiny_feeds(DECODER)]).passed
+
+
+def planted_overflow(model: onnx.ModelProto) -> str:
+    """Make what goes into an MLP's last product too large for fp16 and its weights as much smaller; who makes it."""
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    products = [node for node in model.graph.node if node.op_type == "MatMul" and node.input[1] in weights]
+    _, up, down = [node for node in products if 64 in weights[node.input[1]].dims][:3]
+    for node, factor in ((up, 5e4), (down, 1 / 5e4)):
+        tensor = weights[node.input[1]]
+        array = onnx.numpy_helper.to_array(tensor) * np.float32(factor)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
+    return str(up.name)
 
 
 def test_cache_that_went_in_does_not_count(bundle: Bundle) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -37,13 +37,18 @@ def fp16_from_fp32(model: Model, samples: Sequence[Feeds]) -> Model:
     peaks = measured_peaks(named, samples)
     opset = opset_of(named)
     kept = {node.name for node in named.graph.node if leaves_fp16(node, peaks) or not _takes_fp16(node, opset)}
-    return _Narrowing(named, kept).run()
+    return narrowed(named, kept)
+
+
+def narrowed(model: Model, kept: Collection[str]) -> Model:
+    """``model`` in fp16 but for the nodes whose names are in ``kept``."""
+    return _Narrowing(copy_of(model), kept).run()
 
 
 class _Narrowing:
     """Makes everything in ``model`` fp16 but the nodes ``kept`` by name."""
 
-    def __init__(self, model: Model, kept: set[str]) -> None:
+    def __init__(self, model: Model, kept: Collection[str]) -> None:
         self._model = model
         self._kept = kept
         self._floats = _float_names(model)
