@@ -16,7 +16,7 @@ from vlm_ros.navigation.grid import Floats, Grid
 _HALF_M = 8.0
 _CELL_M = 0.1
 _PRIOR = 0.003
-_RIGHT, _WRONG = 0.9, 0.1
+_RIGHT, _WRONG = 0.8, 0.08
 """How often a path is called blocked that is, and one that is not."""
 SEEN_FROM_M, SEEN_TO_M = 0.2, 0.8
 """Where the corridor begins and ends that an answer about the path speaks of, from the turning axis on."""
