@@ -15,4 +15,6 @@ def bring_up(context: LaunchContext) -> list[Action]:
 
 def generate_launch_description() -> LaunchDescription:
     """See ``ros2 launch vlm_ros describe.launch.py --show-args``."""
-    return describe_launch(bring_up, "model", "precision", "camera", "compressed", "sim", "seed", "params_file")
+    return describe_launch(
+        bring_up, "model", "precision", "runtime", "camera", "compressed", "sim", "seed", "params_file"
+    )

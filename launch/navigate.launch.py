@@ -21,6 +21,7 @@ def generate_launch_description() -> LaunchDescription:
         bring_up,
         "model",
         "precision",
+        "runtime",
         "camera",
         "compressed",
         "target",

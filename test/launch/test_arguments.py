@@ -87,3 +87,9 @@ def test_values_have_the_types_of_their_parameters():
 def test_text_that_is_no_number_is_refused_by_name():
     with pytest.raises(BadConfig, match="'seed' is 'seven'"):
         given_parameters("sim_node", {"seed": "seven"})
+
+
+def test_runtimes_offered_are_those_that_engines_are_built_for():
+    from vlm_ros.build.vendors import RUNTIMES
+
+    assert ARGUMENTS["runtime"].choices == ("", *RUNTIMES)

@@ -23,6 +23,7 @@ class Argument:
 ARGUMENTS = {
     "model": Argument("model bundle: a name under engines/, or a folder" + _AS_SET),
     "precision": Argument("which of the model's ONNX files: fp32, fp16, int8, q4 and so on" + _AS_SET),
+    "runtime": Argument("what runs the model" + _AS_SET, choices=("", "onnxruntime", "tensorrt")),
     "camera": Argument("image topic" + _AS_SET),
     "compressed": Argument("whether the camera sends CompressedImage" + _AS_SET, choices=_FLAG),
     "target": Argument("what to look for at once, for example 'red ball'" + _AS_SET),
@@ -37,10 +38,11 @@ ARGUMENTS = {
 }
 
 PARAMETERS: dict[str, dict[str, tuple[str, type]]] = {
-    "build_node": {"model": ("model", str), "precision": ("precision", str)},
+    "build_node": {"model": ("model", str), "precision": ("precision", str), "runtime": ("runtime", str)},
     "inference_node": {
         "model": ("model", str),
         "precision": ("precision", str),
+        "runtime": ("runtime", str),
         "image_topic": ("camera", str),
         "compressed": ("compressed", bool),
     },
