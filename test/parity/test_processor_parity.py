@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import golden
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from vlm_ros.vision.preprocessing import Preprocessor
 
 pytest.importorskip("transformers")
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "vision"))
+import golden  # noqa: E402
 
 
 @pytest.mark.parametrize("picture", golden.PICTURES)
