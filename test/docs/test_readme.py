@@ -22,8 +22,9 @@ SLOW_S = 420
 
 def lines_of(language: str) -> list[str]:
     """The lines of all code blocks marked ``language``."""
-    blocks = re.findall(rf"^```{language}\n(.*?)^```", TEXT, flags=re.DOTALL | re.MULTILINE)
-    return [line for block in blocks for line in block.splitlines() if line.strip()]
+    # every fence is read in turn, else the end of one block would be taken for the beginning of another
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, flags=re.DOTALL | re.MULTILINE)
+    return [line for marked, block in blocks if marked == language for line in block.splitlines() if line.strip()]
 
 
 COMMANDS = lines_of("bash")
