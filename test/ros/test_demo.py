@@ -35,9 +35,10 @@ class Demo:
         return self._words.read_text()
 
     def nodes(self) -> dict[str, int]:
-        """Names and process ids of the nodes that run now."""
+        """Names and process ids of the nodes that run now; a child between fork and exec has no command line yet."""
         family = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return {Path(f"/proc/{pid}/cmdline").read_text().split("\0")[1].rpartition("/")[2]: int(pid) for pid in family}
+        commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in family}
+        return {command[1].rpartition("/")[2]: pid for pid, command in commands.items() if len(command) > 1}
 
     def drives(self) -> bool:
         """Whether the robot is under way; remembers its shared memory, but for ports, which others take."""
