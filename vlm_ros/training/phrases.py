@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 from vlm_ros.core.card import ModelCard
-from vlm_ros.core.percept import Bearing, PathAhead, Range
+from vlm_ros.language.prompts import FIND_FORM, PATH_FORM, PATHS, POSITIONS
 from vlm_ros.sim import palette, shapes
 from vlm_ros.sim.caption import NOTHING, object_sentence, path_sentence
 from vlm_ros.sim.truth import NEAR_M
@@ -26,14 +26,14 @@ TARGETS = (
 )
 """Every target: the 36 names in order of colour and shape, then a shape of any colour, then a colour of any shape."""
 
-PLACES = tuple(product(Bearing, Range))
+PLACES = tuple(POSITIONS.values())
 """Bearing and range of a visible object, in the order of the answer classes 1 to 6."""
 
-FIND_ANSWERS = ("no", *(f"{bearing.value}, {range_.value}" for bearing, range_ in PLACES))
+FIND_ANSWERS = FIND_FORM.options
 PRESENT_ANSWERS = ("no", "yes")
-PATH_ANSWERS = ("clear", "blocked")
+PATH_ANSWERS = PATH_FORM.options
 COUNT_ANSWERS = tuple(str(count) for count in range(9))
-PATH_STATES = (PathAhead.CLEAR, PathAhead.BLOCKED)
+PATH_STATES = tuple(PATHS.values())
 
 CONTENT_WORDS = (*COLORS, *SHAPES, *COUNT_ANSWERS, "no", "yes", "left", "center", "right", "near", "far", "clear",
                  "blocked", "nothing")  # fmt: skip
