@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vlm_ros.core.bundle import Bundle
-from vlm_ros.models.loading import family_of
+from vlm_ros.models.loading import assemble, parts_of
 from vlm_ros.models.model import Model
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
 from vlm_ros.runtime.runner import Tensors, TensorSpec
@@ -48,11 +48,10 @@ class WatchedRunner:
 
 def watched_model(bundle: Bundle, engines: Mapping[str, Path], threads: int) -> tuple[Model, dict[str, WatchedRunner]]:
     """The model as ``load_model`` makes it, and the runners that are watched, by part."""
-    family = family_of(bundle)
-    runners = {part: WatchedRunner(OnnxRuntimeRunner(engines[part], threads=threads)) for part in family.parts}
+    runners = {part: WatchedRunner(OnnxRuntimeRunner(engines[part], threads=threads)) for part in parts_of(bundle)}
     for runner in runners.values():
         runner.activate()
-    return family.assemble(bundle, runners), runners
+    return assemble(bundle, runners), runners
 
 
 def _length(feeds: Tensors) -> int:

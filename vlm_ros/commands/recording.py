@@ -15,7 +15,7 @@ from vlm_ros.core.answer import FreeText
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.frame import Frame
 from vlm_ros.language.tokenizer import Tokenizer
-from vlm_ros.models.loading import family_of
+from vlm_ros.models.loading import assemble, parts_of
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
 from vlm_ros.runtime.runner import Runner, Tensors, TensorSpec
 
@@ -37,14 +37,13 @@ class Recording:
 
 def record(bundle: Bundle, engines: Mapping[str, Path], frames: Sequence[Frame], threads: int = 0) -> Recording:
     """Ask the questions of the model's card about ``frames``; ``engines`` are parts, those left out are fp32 graphs."""
-    family = family_of(bundle)
     runners = {
         part: RecordingRunner(OnnxRuntimeRunner(engines.get(part) or bundle.onnx(part), threads=threads))
-        for part in family.parts
+        for part in parts_of(bundle)
     }
     for runner in runners.values():
         runner.activate()
-    model = family.assemble(bundle, runners)
+    model = assemble(bundle, runners)
     try:
         answers = [
             observation.ask(question, FreeText(ANSWER_TOKENS)).text

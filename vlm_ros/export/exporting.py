@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlm_ros.core.errors import BadBundle, require
+from vlm_ros.core.families import Family, family_of
 from vlm_ros.export.bundle_files import read_json, write_bundle_files
 from vlm_ros.export.steps import OnStep, say_nothing
 
 if TYPE_CHECKING:
     from vlm_ros.core.agreement import Agreement
-
-FAMILIES = {"llava": "vlm_ros.export.llava"}
-"""``model_type`` of ``config.json`` to the module that knows the family."""
 
 OPSETS = (20, 23)
 """20 runs wherever we do. 23 has fewer, larger operators and decodes faster on the processor, but TensorRT 10.3
@@ -41,17 +39,17 @@ def export_bundle(
             require(library, "pip install 'vlm_ros[export]'")
         from vlm_ros.export.graphs import export_graphs
 
-        return export_graphs(family, checkpoint, folder / "onnx", opset, on_step)
+        return export_graphs(f"vlm_ros.export.{family.module}", checkpoint, folder / "onnx", opset, on_step)
 
 
-def _family_of(checkpoint: Path) -> str:
-    """The module of the checkpoint's family."""
+def _family_of(checkpoint: Path) -> Family:
+    """The checkpoint's family."""
     if not checkpoint.is_dir():
         raise BadBundle(f"no checkpoint folder at '{checkpoint}': give one that holds config.json and the weights")
-    model_type = read_json(checkpoint / "config.json").get("model_type")
-    if model_type not in FAMILIES:
-        raise BadBundle(f"'{checkpoint}' is a {model_type!r} model: this version exports {', '.join(FAMILIES)}")
-    return FAMILIES[model_type]
+    family = family_of(read_json(checkpoint / "config.json"), checkpoint)
+    if not family.exportable:
+        raise BadBundle(f"'{checkpoint}' is of the family {family.title}, which is not exported here: take its bundle")
+    return family
 
 
 @contextmanager

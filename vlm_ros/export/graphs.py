@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 
 from vlm_ros.core.agreement import Agreement
-from vlm_ros.export.greedy import check_tokens
 from vlm_ros.export.onnx_export import write_onnx
 from vlm_ros.export.steps import OnStep
 from vlm_ros.export.validation import check_part
@@ -18,7 +17,11 @@ from vlm_ros.runtime.runner import Runner
 
 
 def export_graphs(family: str, checkpoint: Path, folder: Path, opset: int, on_step: OnStep) -> dict[str, Agreement]:
-    """Write every part of ``checkpoint`` to ``folder``; ``ExportFailed`` where one differs from it."""
+    """Write every part of ``checkpoint`` to ``folder``; ``ExportFailed`` where one differs from it.
+
+    The module ``family`` offers ``load_checkpoint(folder)``, ``parts_of(model)`` and ``check_answers(model, runners)``,
+    which compares what the parts answer together.
+    """
     module = importlib.import_module(family)
     folder.mkdir()
     on_step("load the checkpoint", 0.0)
@@ -38,7 +41,7 @@ def export_graphs(family: str, checkpoint: Path, folder: Path, opset: int, on_st
             stack.callback(runner.deactivate)
             runner.activate()
             agreements[part.name] = check_part(part, runner)
-        on_step("check greedy decoding", 1 - 1 / steps)
-        check_tokens(model, runners)
+        on_step("check whole answers", 1 - 1 / steps)
+        module.check_answers(model, runners)
     on_step("done", 1.0)
     return agreements

@@ -11,7 +11,9 @@ from transformers import DynamicCache, LlavaForConditionalGeneration
 from transformers.utils.logging import disable_progress_bar
 
 from vlm_ros.core.errors import BadBundle
+from vlm_ros.export.greedy import check_tokens
 from vlm_ros.export.part import Axes, NamedTensors, Part, Sizes
+from vlm_ros.runtime.runner import Runner
 
 
 def load_checkpoint(folder: Path) -> LlavaForConditionalGeneration:
@@ -37,6 +39,11 @@ def load_checkpoint(folder: Path) -> LlavaForConditionalGeneration:
 def parts_of(model: LlavaForConditionalGeneration) -> tuple[Part, ...]:
     """The three graphs of a LLaVA bundle."""
     return VisionEncoder(model), TokenEmbedding(model), Decoder(model)
+
+
+def check_answers(model: LlavaForConditionalGeneration, runners: Mapping[str, Runner]) -> None:
+    """Compare greedy tokens of the active ``runners`` with the checkpoint's; ``ExportFailed`` where they differ."""
+    check_tokens(model, runners)
 
 
 class VisionEncoder(Part):

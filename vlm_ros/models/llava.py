@@ -9,6 +9,7 @@ import numpy as np
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
 from vlm_ros.core.errors import BadBundle
+from vlm_ros.core.families import family_named
 from vlm_ros.core.frame import Frame
 from vlm_ros.language.language import language_from_bundle
 from vlm_ros.models.decoder import Decoder, Embeddings
@@ -17,7 +18,12 @@ from vlm_ros.runtime.kv_cache import KvCache
 from vlm_ros.runtime.runner import Runner
 from vlm_ros.vision.preprocessing import Preprocessor
 
-LLAVA_PARTS = ("vision_encoder", "embed_tokens", "decoder_model_merged")
+LLAVA_PARTS = family_named("llava").parts
+
+
+def assemble(bundle: Bundle, runners: Mapping[str, Runner]) -> LlavaModel:
+    """The model of ``bundle``, from active runners of ``LLAVA_PARTS``."""
+    return LlavaModel(bundle, runners)
 
 
 class LlavaModel:

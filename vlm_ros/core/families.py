@@ -1,0 +1,58 @@
+"""The families of models that this package knows: one row for each."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vlm_ros.core.errors import BadBundle
+
+
+@dataclass(frozen=True)
+class Family:
+    """Models that share their parts and the way these work together.
+
+    ``vlm_ros.models.<module>`` offers ``assemble(bundle, runners) -> Model``. Where ``exportable``,
+    ``vlm_ros.export.<module>`` makes bundles of checkpoints. ``model_types`` are the values of ``model_type``
+    in ``config.json`` that belong to it. A bundle has all of ``parts`` and may have some of ``optional_parts``.
+    """
+
+    module: str
+    title: str
+    model_types: tuple[str, ...]
+    tasks: tuple[str, ...]
+    parts: tuple[str, ...]
+    optional_parts: tuple[str, ...] = ()
+    exportable: bool = True
+
+
+FAMILIES = (
+    Family(
+        module="llava",
+        title="LLaVA-1.5, LLaVA-Phi-3, BakLLaVA, LLaVA with Qwen2",
+        model_types=("llava",),
+        tasks=("caption", "question"),
+        parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+    ),
+)
+
+
+def family_named(module: str) -> Family:
+    """The row of ``module``; ``KeyError`` where there is none."""
+    return next(family for family in FAMILIES if family.module == module)
+
+
+def family_of(config: Mapping[str, Any], folder: object) -> Family:
+    """The family that the ``config.json`` of ``folder`` says it belongs to; ``BadBundle`` where nobody knows it."""
+    kind = config.get("model_type")
+    by_type = {model_type: family for family in FAMILIES for model_type in family.model_types}
+    if kind in by_type:
+        return by_type[kind]
+    nearest = difflib.get_close_matches(str(kind), by_type, n=1, cutoff=0.0)[0]
+    architectures = ", ".join(map(str, config.get("architectures") or ["none named"]))
+    raise BadBundle(
+        f"'{folder}' is a model of the type '{kind}' (architecture: {architectures}), which is not supported; "
+        f"the nearest that is: {nearest} ({by_type[nearest].title}). `vlm_ros models` lists all"
+    )
