@@ -15,8 +15,8 @@ from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle, BadConfig
 
 if TYPE_CHECKING:
-    from vlm_ros.commands.recording import Recording
     from vlm_ros.core.frame import Frame
+    from vlm_ros.models.recording import Recording
 
 CANDIDATES = ("int8", "q4", "quantized", "fp16")
 """What ``auto`` tries on ONNX Runtime, beside fp32."""
@@ -48,7 +48,7 @@ def choose_precisions(
     Makes the precisions that ``bundle`` lacks, in the bundle's own folder.
     """
     from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder
-    from vlm_ros.commands.recording import record
+    from vlm_ros.models.recording import record
 
     report("looking at pictures", 0.0)
     frames = pictures(images, count, seed=count)
@@ -66,7 +66,7 @@ def choose_precisions(
 
 def checked_together(bundle: Bundle, choices: Mapping[str, Choice], material: Material) -> dict[str, Choice]:
     """``choices``, or fp32 for all where parts that pass one by one give other answers together."""
-    from vlm_ros.commands.recording import answer_agreement, record
+    from vlm_ros.models.recording import answer_agreement, record
 
     graphs = {part: bundle.onnx(part, choice.precision) for part, choice in choices.items()}
     agreement = answer_agreement(bundle, record(bundle, graphs, material.frames), material.check)

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vlm_ros.build.external_data import total_bytes
     from vlm_ros.build.precision.passes import PASSES, write_part
     from vlm_ros.commands.choosing import checked_precisions
-    from vlm_ros.commands.recording import record
+    from vlm_ros.models.recording import record
 
     bundle = Bundle(find_bundle(arguments.bundle))
     precisions = checked_precisions(arguments.precision, PASSES)

@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _findings(bundle: Bundle, wanted: Sequence[str], frames: Sequence[Frame], report: Report) -> Findings:
     """Of the precisions ``wanted``; empty: of all that are there."""
     from vlm_ros.build.validation.validating import validate_part
-    from vlm_ros.commands.recording import answer_agreement, record
+    from vlm_ros.models.recording import answer_agreement, record
 
     report("asking in fp32", 0.0)
     reference = record(bundle, {}, frames)

@@ -17,8 +17,8 @@ from vlm_ros.build.store import EngineStore
 from vlm_ros.cli import main
 from vlm_ros.commands.choosing import Material, checked_together
 from vlm_ros.commands.pictures import pictures
-from vlm_ros.commands.recording import record
 from vlm_ros.core.bundle import Bundle
+from vlm_ros.models.recording import record
 
 PARTS = {"decoder_model_merged", "embed_tokens", "vision_encoder"}
 
