@@ -24,7 +24,7 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class Value:
-    """One input or output; ``sizes`` holds the name or the number of each dimension."""
+    """One input or output; ``sizes`` holds the name, which may be empty, or the number of each dimension."""
 
     name: str
     numpy_dtype: np.dtype
@@ -54,6 +54,14 @@ class Graph:
         self.outputs = [_value(value) for value in model.graph.output]
         self.nodes = [(node.name or node.output[0], node.op_type) for node in model.graph.node]
         self._session: onnxruntime.InferenceSession | None = None
+        self._inferred: dict[tuple, dict[str, Dims]] = {}
+
+    def infer_shapes(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Dims]:
+        """The shape of every output where the inputs have ``shapes``; -1 for sizes that depend on values."""
+        key = tuple(sorted(shapes.items()))
+        if key not in self._inferred:
+            self._inferred[key] = _inferred(onnx.load_from_string(self.content), shapes)
+        return self._inferred[key]
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         if self._session is None:
@@ -63,9 +71,26 @@ class Graph:
         return self._session.run([value.name for value in self.outputs], dict(feeds))
 
 
+def _inferred(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Dims]:
+    for value in (*model.graph.input, *model.graph.output):
+        for axis, size in enumerate(value.type.tensor_type.shape.dim):
+            if value.name in shapes:
+                size.dim_value = shapes[value.name][axis]
+            elif size.dim_param:
+                size.Clear()
+    del model.graph.value_info[:]
+    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    return {
+        value.name: Dims(
+            size.dim_value if size.HasField("dim_value") else -1 for size in value.type.tensor_type.shape.dim
+        )
+        for value in graph.output
+    }
+
+
 def _value(value: onnx.ValueInfoProto) -> Value:
     tensor = value.type.tensor_type
-    sizes = tuple(size.dim_param or size.dim_value for size in tensor.shape.dim)
+    sizes = tuple(size.dim_value if size.HasField("dim_value") else size.dim_param for size in tensor.shape.dim)
     return Value(value.name, np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)), sizes)
 
 

@@ -91,7 +91,8 @@ class DeviceAllocation:
         return self._address
 
     def __del__(self) -> None:
-        DEVICE.free(self._address)
+        if hasattr(self, "_address"):  # the device was not full
+            DEVICE.free(self._address)
 
 
 class PagelockedHostAllocation:

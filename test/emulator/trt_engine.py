@@ -139,7 +139,10 @@ class IExecutionContext:
     def get_tensor_shape(self, name: str) -> Dims:
         if name in self._shapes:
             return self._shapes[name]
-        return self._engine._values[name].shape_for(self._sizes())
+        shape = self._engine._values[name].shape_for(self._sizes())
+        if -1 not in shape or len(self._shapes) < len(self._engine._graph.inputs):
+            return shape
+        return self._engine._graph.infer_shapes(self._shapes)[name]
 
     def execute_async_v3(self, stream_handle: int) -> bool:
         pycuda_driver.need_context()
@@ -165,7 +168,8 @@ class IExecutionContext:
         sizes: dict[str, int] = {}
         for value in self._engine._graph.inputs:
             for size, actual in zip(value.sizes, self._shapes.get(value.name, ()), strict=False):
-                assert not isinstance(size, str) or sizes.setdefault(size, actual) == actual, f"two sizes of {size}"
+                if isinstance(size, str) and size:
+                    assert sizes.setdefault(size, actual) == actual, f"two sizes of {size}"
         return sizes
 
 

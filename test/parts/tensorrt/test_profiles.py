@@ -35,6 +35,11 @@ def test_one_profile_is_enough_when_a_graph_has_no_cache() -> None:
     assert profiles_of(["sequence"], LIMITS) == [{"sequence": (1, 50, 100)}]
 
 
+def test_what_an_encoder_has_read_keeps_its_length_when_tokens_are_decoded() -> None:
+    for profile in profiles_of(["batch", "sequence", "past", "encoder_sequence"], LIMITS):
+        assert profile["encoder_sequence"] == (1, 50, 100)
+
+
 def test_sizes_are_in_order_when_limits_are_as_small_as_can_be() -> None:
     for profile in profiles_of(["batch", "sequence", "past", "total"], Limits(1, 1, 1, 8)):
         assert all(low <= usual <= high for low, usual, high in profile.values())

@@ -118,7 +118,11 @@ def _add_profiles(builder: Any, config: Any, network: Any, limits: Limits) -> No
 
 def _shape(tensor: Any) -> list[int | str]:
     """The shape of ``tensor``, with the names of its dynamic dimensions."""
-    return [tensor.get_dimension_name(axis) if size < 0 else int(size) for axis, size in enumerate(tensor.shape)]
+    return [_name(tensor, axis) if size < 0 else int(size) for axis, size in enumerate(tensor.shape)]
+
+
+def _name(tensor: Any, axis: int) -> str:
+    return tensor.get_dimension_name(axis) or f"{tensor.name}[{axis}]"
 
 
 def _shapes(shape: list[int | str], sizes: Mapping[str, Sizes]) -> list[tuple[int, ...]]:

@@ -2,6 +2,7 @@
 
 Our exports say ``batch``, ``sequence``, ``past`` and ``total``; repositories on the hub say
 ``batch_size``, ``sequence_length``, ``past_sequence_length`` and ``total_sequence_length``, or a sum of two.
+A decoder that looks at what an encoder has read calls the length of that ``encoder`` something.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlm_ros.core.errors import BuildFailed
+
+_WORDS = (("read", ("encoder",)), ("past", ("past",)), ("batch", ("batch",)), ("tokens", ("seq", "token")))
+"""What a dimension is, by the first of these that its name holds."""
 
 Sizes = tuple[int, int, int]
 """The smallest, the usual and the largest size of a dimension."""
@@ -51,29 +55,29 @@ def profiles_of(dimensions: Collection[str], limits: Limits) -> list[Mapping[str
     """
     kinds = {name: _kind(name) for name in dimensions}
     batch = (1, 1, limits.batch)
-    prompt = (1, max(1, limits.prompt_tokens // 2), limits.prompt_tokens)
+    prompt = (1, max(1, limits.prompt_tokens // 2), limits.prompt_tokens)  # and what an encoder has read is as long
     if "past" not in kinds.values():
-        return [_by_name(kinds, batch, prompt, (0, 0, 0))]
+        return [_by_name(kinds, batch, prompt, (0, 0, 0), prompt)]
     half = max(1, limits.context_tokens // 2)
     step = (1, 1, min(limits.step_tokens, limits.prompt_tokens))
-    decoding = _by_name(kinds, batch, step, (1, half, limits.context_tokens))
-    return [decoding, _by_name(kinds, batch, prompt, (0, 1, limits.context_tokens))]
+    decoding = _by_name(kinds, batch, step, (1, half, limits.context_tokens), prompt)
+    return [decoding, _by_name(kinds, batch, prompt, (0, 1, limits.context_tokens), prompt)]
 
 
-def _by_name(kinds: Mapping[str, str], batch: Sizes, tokens: Sizes, past: Sizes) -> Mapping[str, Sizes]:
+def _by_name(kinds: Mapping[str, str], batch: Sizes, tokens: Sizes, past: Sizes, read: Sizes) -> Mapping[str, Sizes]:
     # TensorRT checks the shapes at all three sizes: the mask must be as long as past and tokens together.
     low, usual, high = (seen + new for seen, new in zip(past, tokens, strict=True))
-    sizes = {"batch": batch, "tokens": tokens, "past": past, "total": (low, usual, high)}
+    sizes = {"batch": batch, "tokens": tokens, "past": past, "total": (low, usual, high), "read": read}
     return {name: sizes[kind] for name, kind in kinds.items()}
 
 
 def _kind(name: str) -> str:
     if "total" in name or "+" in name:
         return "total"
-    for kind, words in (("past", ("past",)), ("batch", ("batch",)), ("tokens", ("seq", "token"))):
+    for kind, words in _WORDS:
         if any(word in name for word in words):
             return kind
     raise BuildFailed(
         f"the graph has a dynamic dimension '{name}', whose sizes nobody knows: export it with a fixed size, "
-        "or call it batch, sequence, past or total"
+        "or call it batch, sequence, past, total or encoder_sequence"
     )
