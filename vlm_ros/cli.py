@@ -17,6 +17,8 @@ COMMANDS = {
     "build": "build a model for this device",
     "quantize": "write a model's graphs in narrower numbers",
     "validate": "compare a model's precisions with its fp32 graphs, layer by layer",
+    "models": "list the models that run here, and where to get them",
+    "bundle": "pack a model for a robot without a network, and check it there",
     "export": "export a checkpoint to a model that runs without torch",
     "train": "train the demo model",
     "bench": "measure how fast a model answers here, against transformers on the same weights",

@@ -158,3 +158,27 @@ def test_command_explains_its_arguments(command):
     result = vlm_ros(command, "--help")
     assert result.returncode == 0
     assert f"vlm_ros {command}" in result.stdout
+
+
+def test_models_lists_families_public_models_and_bundles():
+    listed = json.loads(vlm_ros("models", "--json").stdout)
+    assert {"llava"} <= {family["module"] for family in listed["families"]}
+    assert all(model["weights_gb"]["q4"] < model["weights_gb"]["fp32"] for model in listed["models"])
+    assert "demo" in listed["bundles"]
+    assert all(model["source"] in vlm_ros("models", COLUMNS="300").stdout for model in listed["models"][:1])
+
+
+def test_a_packed_bundle_is_verified_where_it_was_unpacked(tmp_path):
+    assert vlm_ros("bundle", "pack", BUNDLE, "--out", tmp_path / "tiny.tar").returncode == 0
+    assert vlm_ros("bundle", "unpack", tmp_path / "tiny.tar", "--out", tmp_path / "tiny").returncode == 0
+    assert vlm_ros("bundle", "verify", tmp_path / "tiny").returncode == 0
+    (tmp_path / "tiny" / "config.json").write_text("{}")
+    changed = vlm_ros("bundle", "verify", tmp_path / "tiny", "--json")
+    assert changed.returncode == 1
+    assert json.loads(changed.stdout)["problems"] == ["config.json is damaged or was changed"]
+
+
+def test_pack_refuses_a_precision_that_nobody_knows(tmp_path):
+    result = vlm_ros("bundle", "pack", BUNDLE, "--out", tmp_path / "tiny.tar", "--precision", "int3")
+    assert result.returncode == 2
+    assert "no precision int3" in result.stderr

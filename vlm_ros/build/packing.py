@@ -1,0 +1,162 @@
+"""A bundle as one file with checksums, for a robot that no network reaches.
+
+The archive is a plain tar: weights do not compress. Its first member is ``checksums.json``, the SHA-256 of
+every other member by name; the same file lies in an unpacked bundle, so that it can be verified later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from vlm_ros.build.checksum import sha256_of
+from vlm_ros.core.bundle import PRECISIONS, Bundle
+from vlm_ros.core.errors import BadBundle
+
+CHECKSUMS = "checksums.json"
+
+_CHUNK_BYTES = 1 << 20
+
+OnFile = Callable[[str, float], None]
+"""Told the file that is worked on, and which share of the bytes was done before it, 0..1."""
+
+
+def pack(bundle: Bundle, archive: Path, precisions: Collection[str] = (), on_file: OnFile = lambda *_: None) -> int:
+    """Write ``bundle`` to ``archive``, which appears when it is whole; returns its size in bytes.
+
+    ``precisions`` are those to take along, empty: all. Raises ``BadBundle`` where nothing is left to pack.
+    """
+    files = _files(bundle, precisions)
+    if not any(name.startswith("onnx/") for name in files):
+        raise BadBundle(f"'{bundle.folder}' has no graph at {', '.join(precisions) or 'any precision'}: see its onnx/")
+    checksums = {name: sha256_of(path) for name, path in _told(files, on_file)}
+    with _appearing(archive) as partial, tarfile.open(partial, "w") as tar:
+        _add_text(tar, CHECKSUMS, json.dumps(checksums, indent=2) + "\n")
+        for name, path in files.items():
+            tar.add(path, name, recursive=False)
+    return archive.stat().st_size
+
+
+def unpack(archive: Path, folder: Path, on_file: OnFile = lambda *_: None) -> Bundle:
+    """The bundle in ``archive``, every byte checked, as ``folder``, which must not be there yet.
+
+    Nothing is left of an archive that is damaged, cut, or holds what its checksums do not name: ``BadBundle``.
+    """
+    if folder.exists():
+        raise BadBundle(f"'{folder}' is there already: give another folder, or remove it")
+    with _appearing(folder) as partial:
+        partial.mkdir(parents=True)
+        try:
+            _extract(archive, partial, on_file)
+        except (OSError, tarfile.TarError, ValueError) as error:
+            raise BadBundle(f"'{archive}' is not a whole bundle ({error}): copy it again") from error
+    return Bundle(folder)
+
+
+def verify(folder: Path) -> list[str]:
+    """What differs from the checksums that ``folder`` was packed with, a line each; empty: nothing."""
+    expected = Bundle(folder).json(CHECKSUMS)
+    problems = []
+    for name, checksum in expected.items():
+        path = folder / name
+        if not path.is_file():
+            problems.append(f"{name} is missing")
+        elif sha256_of(path) != checksum:
+            problems.append(f"{name} is damaged or was changed")
+    return problems
+
+
+def _files(bundle: Bundle, precisions: Collection[str]) -> dict[str, Path]:
+    """What makes up the bundle: the files beside the graphs, and the graphs with their external data."""
+    graphs = [path for path in (bundle.folder / "onnx").glob("*") if _wanted(path, precisions)]
+    beside = [path for path in bundle.folder.iterdir() if path.name != CHECKSUMS and not path.name.startswith(".")]
+    found = sorted(path for path in (*beside, *graphs) if path.is_file())
+    return {path.relative_to(bundle.folder).as_posix(): path for path in found}
+
+
+def _wanted(path: Path, precisions: Collection[str]) -> bool:
+    stem = path.name.partition(".")[0]
+    named = [precision for precision in PRECISIONS if stem.endswith(f"_{precision}")]
+    return not precisions or (named[0] if named else "fp32") in precisions
+
+
+def _told(files: Mapping[str, Path], on_file: OnFile) -> Iterator[tuple[str, Path]]:
+    total = sum(path.stat().st_size for path in files.values()) or 1
+    done = 0
+    for name, path in files.items():
+        on_file(name, done / total)
+        yield name, path
+        done += path.stat().st_size
+
+
+def _add_text(tar: tarfile.TarFile, name: str, text: str) -> None:
+    content = text.encode()
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    tar.addfile(info, io.BytesIO(content))
+
+
+def _extract(archive: Path, folder: Path, on_file: OnFile) -> None:
+    """Members are data: only plain files are written, only under names that stay inside ``folder``."""
+    with tarfile.open(archive, "r:") as tar:
+        first = tar.next()
+        if first is None or first.name != CHECKSUMS:
+            raise ValueError(f"it does not begin with {CHECKSUMS}")
+        text = _content(tar, first).read()
+        missing: dict[str, str] = dict(json.loads(text))
+        (folder / CHECKSUMS).write_bytes(text)
+        total = archive.stat().st_size or 1
+        while (member := tar.next()) is not None:
+            if member.name not in missing or not _stays_inside(member.name):
+                raise ValueError(f"'{member.name}' is not among its checksums")
+            on_file(member.name, member.offset / total)
+            if _write(_content(tar, member), folder / member.name) != missing.pop(member.name):
+                raise ValueError(f"'{member.name}' is damaged")
+    if missing:
+        raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> BinaryIO:
+    content = tar.extractfile(member) if member.isreg() else None
+    if content is None:
+        raise ValueError(f"'{member.name}' is not a plain file")
+    return content  # type: ignore[return-value]  # typeshed calls it IO[bytes]
+
+
+def _stays_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def _write(content: BinaryIO, path: Path) -> str:
+    """Write ``content`` to ``path``; its SHA-256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        while chunk := content.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            file.write(chunk)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _appearing(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` that takes its name unless the block raises; then nothing is left of it."""
+    partial = path.resolve().parent / f".{path.name}.{os.getpid()}"
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield partial
+        partial.rename(path)
+    finally:
+        if partial.is_dir():
+            shutil.rmtree(partial)
+        else:
+            partial.unlink(missing_ok=True)
