@@ -9,6 +9,7 @@ from vlm_ros.core.answer import Choices
 from vlm_ros.core.card import ModelCard
 from vlm_ros.core.errors import BadQuestion
 from vlm_ros.core.percept import Bearing, PathAhead, Range
+from vlm_ros.core.target import checked_target
 
 UNSEEN = "no"
 """The answer to the find question when the target is not in the picture."""
@@ -22,23 +23,13 @@ PATHS = {path.value: path for path in (PathAhead.CLEAR, PathAhead.BLOCKED)}
 FIND_FORM = Choices((UNSEEN, *POSITIONS))
 PATH_FORM = Choices(tuple(PATHS))
 
-TARGET_LIMIT = 80
-"""Characters in a target: it names a thing, it tells no story."""
-
 
 def target_from_text(text: str) -> str:
     """The target that a user means by ``text``, in the form models were shown: lower case, one space, no article.
 
-    ``BadQuestion`` where nothing is left, it is longer than ``TARGET_LIMIT``, or it holds control characters.
+    ``BadQuestion`` as in ``checked_target``.
     """
-    target = re.sub(r"^(an?|the) ", "", " ".join(text.lower().split()))
-    if not target:
-        raise BadQuestion("the target is empty: name a thing, for example 'red ball'")
-    if len(target) > TARGET_LIMIT:
-        raise BadQuestion(f"the target has {len(target)} characters: name a thing in at most {TARGET_LIMIT}")
-    if not target.isprintable():
-        raise BadQuestion(f"the target {target!r} holds characters that cannot be printed: name a thing in plain words")
-    return target
+    return checked_target(re.sub(r"^(an?|the) ", "", " ".join(text.lower().split())))
 
 
 def question_about(card: ModelCard, target: str) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from vlm_ros.core.config import checked
-from vlm_ros.core.errors import BadQuestion
 from vlm_ros.core.motion import STANDSTILL, Odometry, Pose, Scan, Velocity
 from vlm_ros.core.percept import Percept
+from vlm_ros.core.target import checked_target
 from vlm_ros.navigation.explore import ExplorePolicy
 from vlm_ros.navigation.follow import FollowConfig, FollowPolicy
 from vlm_ros.navigation.gate import Command, CommandGate, GateConfig, Reason
@@ -17,8 +17,6 @@ from vlm_ros.navigation.idle import IdlePolicy
 from vlm_ros.navigation.policy import Outcome, Policy, Senses, Wish
 from vlm_ros.navigation.search import SearchConfig, SearchPolicy
 from vlm_ros.navigation.track import Track
-
-LONGEST_TARGET = 80
 
 _HOLD_TEXT = {
     Reason.DEACTIVATED: "the navigator is not active",
@@ -223,11 +221,3 @@ class Navigator:
         if self._mode is Mode.FOLLOW:
             return FollowPolicy(self._config, pose)
         return ExplorePolicy(self._config, pose) if self._mode is Mode.EXPLORE else IdlePolicy()
-
-
-def checked_target(text: str) -> str:
-    """``text`` with its white space tidied, or ``BadQuestion``: a target is a short printable text."""
-    target = " ".join(text.split())
-    if not target or len(target) > LONGEST_TARGET or not target.isprintable():
-        raise BadQuestion(f"the target {text[:100]!r} is no name of 1 to {LONGEST_TARGET} printable characters")
-    return target

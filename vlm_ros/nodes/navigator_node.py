@@ -14,8 +14,9 @@ from vlm_ros.core.clock import monotonic_s
 from vlm_ros.core.config import setting
 from vlm_ros.core.errors import BadQuestion
 from vlm_ros.core.percept import unreadable
+from vlm_ros.core.target import checked_target
 from vlm_ros.navigation.gate import Reason
-from vlm_ros.navigation.navigator import Mode, Navigator, NavigatorConfig, NavigatorOutput, checked_target
+from vlm_ros.navigation.navigator import Mode, Navigator, NavigatorConfig, NavigatorOutput
 from vlm_ros.navigation.policy import Outcome
 from vlm_ros.ros.commands import CommandPublisher
 from vlm_ros.ros.dated import subscribe_dated

@@ -12,8 +12,9 @@ from vlm_ros.core.config import settings_of
 from vlm_ros.core.errors import BadConfig, BadQuestion
 from vlm_ros.core.motion import STANDSTILL, Odometry, Pose, Velocity
 from vlm_ros.core.percept import unreadable
+from vlm_ros.core.target import TARGET_LIMIT
 from vlm_ros.navigation.gate import Reason
-from vlm_ros.navigation.navigator import LONGEST_TARGET, Mode, Navigator, NavigatorConfig
+from vlm_ros.navigation.navigator import Mode, Navigator, NavigatorConfig
 from vlm_ros.navigation.policy import Outcome
 
 TICK_S = 0.05
@@ -187,7 +188,7 @@ def test_memory_and_outcome_are_forgotten_when_target_or_mode_change(change):
     assert output.percept is None
 
 
-@pytest.mark.parametrize("text", ["", "   ", "x" * (LONGEST_TARGET + 1), "red\x00ball", "red \x1b[2Jball"], ids=repr)
+@pytest.mark.parametrize("text", ["", "   ", "x" * (TARGET_LIMIT + 1), "red\x00ball", "red \x1b[2Jball"], ids=repr)
 def test_target_is_refused_and_the_task_goes_on_when_it_is_no_short_printable_text(text):
     robot = navigator()
     with pytest.raises(BadQuestion):
