@@ -15,19 +15,24 @@ from vlm_ros.core.errors import BadConfig
 if TYPE_CHECKING:
     from vlm_ros.evaluation.metrics import EpisodeResult
     from vlm_ros.evaluation.report import Report
+    from vlm_ros.evaluation.running import Runs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--scenes", type=int, default=20, metavar="N", help="how many scenes (default: 20)")
     parser.add_argument("--seed", type=int, default=100_000, metavar="S", help="seed of the first (default: 100000)")
+    parser.add_argument("--mode", default="search", choices=("search", "follow", "explore"), help="default: search")
+    parser.add_argument("--rooms", type=int, default=1, choices=(1, 2), help="two are joined by a doorway (default: 1)")
+    parser.add_argument("--target-absent", action="store_true", help="tell it to look for something that is not there")
     parser.add_argument("--policy", default="vlm", metavar="P", help="who looks: vlm, oracle or blind (default: vlm)")
     parser.add_argument("--model", default="", metavar="BUNDLE", help="name or folder of a model (default: demo)")
     parser.add_argument("--answers-per-second", type=float, default=5.0, metavar="R", help="default: 5")
     parser.add_argument("--no-odometry", dest="odometry", action="store_false", help="drive by dead reckoning alone")
     parser.add_argument("--scan", action="store_true", help="give the robot a laser scanner")
+    parser.add_argument("--timeout", type=float, metavar="S", help="seconds a run may take")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write a picture of every run there")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="P", help="default: one per core")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="J", help="default: one per core")
     parser.add_argument("--json", action="store_true", help="end with one JSON object on one line")
 
 
@@ -55,30 +60,49 @@ def text_from_report(report: Report) -> str:
 
 
 def _results(arguments: argparse.Namespace) -> list[EpisodeResult]:
-    from vlm_ros.core.places import find_bundle
-    from vlm_ros.evaluation.episode import EpisodeConfig
-    from vlm_ros.evaluation.running import Runs, run_scenes
+    from vlm_ros.evaluation.running import run_scenes
 
-    if not arguments.answers_per_second > 0.0:
-        raise BadConfig(f"--answers-per-second is {arguments.answers_per_second}: give more than 0")
-    episode = EpisodeConfig(
-        answers_per_s=arguments.answers_per_second, odometry=arguments.odometry, scan=arguments.scan
-    )
-    bundle = find_bundle(arguments.model) if arguments.policy == "vlm" else None
-    runs = Runs(arguments.policy, arguments.scenes, arguments.seed, episode, bundle)
+    runs = _runs(arguments)
     results = []
     with shown_progress() as report:
-        for done, result in enumerate(run_scenes(runs, arguments.processes), 1):
+        for done, result in enumerate(run_scenes(runs, arguments.jobs), 1):
             report(f"scene {result.seed}: {'found' if result.success else 'not found'}", done / runs.scenes)
             results.append(result)
             if arguments.out is not None:
-                _write_picture(result, arguments.out)
+                _write_picture(runs, result, arguments.out)
     return results
 
 
-def _write_picture(result: EpisodeResult, folder: Path) -> None:
+def _runs(arguments: argparse.Namespace) -> Runs:
+    from vlm_ros.core.places import find_bundle
+    from vlm_ros.evaluation.episode import EpisodeConfig, default_timeout_s
+    from vlm_ros.evaluation.running import Runs
+    from vlm_ros.navigation.navigator import Mode
+    from vlm_ros.sim.layout import layout_from_rooms
+
+    mode, answers_per_s = Mode(arguments.mode), arguments.answers_per_second
+    if not answers_per_s > 0.0:
+        raise BadConfig(f"--answers-per-second is {answers_per_s}: give more than 0")
+    episode = EpisodeConfig(
+        mode=mode,
+        answers_per_s=answers_per_s,
+        timeout_s=arguments.timeout or default_timeout_s(mode, arguments.rooms, answers_per_s),
+        odometry=arguments.odometry,
+        scan=arguments.scan,
+    )
+    return Runs(
+        policy=arguments.policy,
+        scenes=arguments.scenes,
+        seed=arguments.seed,
+        episode=episode,
+        bundle=find_bundle(arguments.model) if arguments.policy == "vlm" else None,
+        layout=layout_from_rooms(arguments.rooms),
+        target_absent=arguments.target_absent,
+    )
+
+
+def _write_picture(runs: Runs, result: EpisodeResult, folder: Path) -> None:
     from vlm_ros.evaluation.picture import picture_of_run
-    from vlm_ros.sim.draw import draw_scene
 
     folder.mkdir(parents=True, exist_ok=True)
-    picture_of_run(draw_scene(result.seed), result).save(folder / f"{result.seed}.png")
+    picture_of_run(runs.scene(result.seed), result).save(folder / f"{result.seed}.png")

@@ -38,6 +38,12 @@ class EpisodeConfig:
         return 1.0 / self.answers_per_s if self.latency_s is None else self.latency_s
 
 
+def default_timeout_s(mode: Mode, rooms: int, answers_per_s: float) -> float:
+    """How long a run may take: a search 120 s a room and at least 90 answers, the other modes as long as they last."""
+    lasting_s = {Mode.EXPLORE: 180.0, Mode.FOLLOW: 90.0}
+    return lasting_s.get(mode, max(120.0 * rooms, 90.0 / answers_per_s))
+
+
 def navigator_config(episode: EpisodeConfig) -> NavigatorConfig:
     """The simulated robot's limits, and patience for answers as slow as the episode's."""
     patience_s = max(1.5, episode.delay_s + 2.5 / episode.answers_per_s)

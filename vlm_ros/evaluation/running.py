@@ -14,25 +14,36 @@ from vlm_ros.evaluation.episode import EpisodeConfig, run_episode
 from vlm_ros.evaluation.metrics import EpisodeResult
 from vlm_ros.evaluation.sources import BlindSource, ModelSource, OracleSource, PerceptSource
 from vlm_ros.sim.draw import draw_scene
+from vlm_ros.sim.layout import Layout
+from vlm_ros.sim.scene import Scene
 
 POLICIES = ("vlm", "oracle", "blind")
 
 
 @dataclass(frozen=True)
 class Runs:
-    """Which scenes to run and how; scene ``i`` has the seed ``seed + i``. ``bundle`` is for the policy ``vlm``."""
+    """Which scenes to run and how; scene ``i`` has the seed ``seed + i``. ``bundle`` is for the policy ``vlm``.
+
+    With ``target_absent`` the robot is told to look for something that is not there.
+    """
 
     policy: str
     scenes: int
     seed: int
     episode: EpisodeConfig = field(default_factory=EpisodeConfig)
     bundle: Path | None = None
+    layout: Layout = Layout.OPEN
+    target_absent: bool = False
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
             raise BadConfig(f"unknown policy '{self.policy}': known are {', '.join(POLICIES)}")
         if self.scenes < 1:
             raise BadConfig(f"{self.scenes} scenes cannot be run: give 1 or more")
+
+    def scene(self, seed: int) -> Scene:
+        """The scene of ``seed``."""
+        return draw_scene(seed, layout=self.layout, target_absent=self.target_absent)
 
 
 def run_scenes(runs: Runs, processes: int = 1) -> Iterator[EpisodeResult]:
@@ -56,7 +67,7 @@ class _Runner:
         self._source = _source(runs)
 
     def __call__(self, seed: int) -> EpisodeResult:
-        return run_episode(draw_scene(seed), self._source, self._runs.episode)
+        return run_episode(self._runs.scene(seed), self._source, self._runs.episode)
 
 
 _runner: _Runner | None = None

@@ -9,6 +9,7 @@ import numpy as np
 from vlm_ros.core.errors import BadConfig
 from vlm_ros.core.motion import Pose
 from vlm_ros.sim.footprint import nearest_distance_m
+from vlm_ros.sim.layout import Layout, draw_walls, half_sizes_m
 from vlm_ros.sim.palette import COLORS, draw_neutral
 from vlm_ros.sim.robot import ROBOT_RADIUS_M
 from vlm_ros.sim.scene import CameraSpec, Lamp, Lighting, Rgb, Scene, SceneObject, Surface, Wall, footprints_of
@@ -25,19 +26,24 @@ _TRIES = 200
 
 
 def draw_scene(
-    seed: int, *, target: str | None = None, target_absent: bool = False, vary_camera: bool = False
+    seed: int,
+    *,
+    layout: Layout = Layout.OPEN,
+    target: str | None = None,
+    target_absent: bool = False,
+    vary_camera: bool = False,
 ) -> Scene:
-    """The scene of ``seed``: a room 4 to 7 m a side with 4 to 8 objects of distinct names.
+    """The scene of ``seed``: a room 4 to 7 m a side, or two smaller ones, with 4 to 8 objects of distinct names.
 
     ``target`` names what to look for and puts it there; without it one of the objects is drawn.
-    With ``target_absent`` the room holds no such thing. ``vary_camera`` draws the camera's field
+    With ``target_absent`` there is no such thing. ``vary_camera`` draws the camera's field
     of view, height and pitch as well, for training. Raises ``BadConfig`` for an unknown target.
     """
     if target is not None and target not in NAMES:
         raise BadConfig(f"no object can be called '{target}': colours are {list(COLORS)}, shapes {list(SHAPES)}")
-    rng = np.random.default_rng(seed)
-    walls = _draw_walls(rng)
-    target, names = _draw_names(rng, target, target_absent, _room_area_m2(walls))
+    rng = _chance(seed, layout)
+    walls = draw_walls(rng, layout)
+    target, names = _draw_names(rng, target, target_absent, _floor_m2(walls))
     objects = _place_objects(rng, walls, names)
     return Scene(
         seed=seed,
@@ -52,13 +58,12 @@ def draw_scene(
     )
 
 
-def _draw_walls(rng: np.random.Generator) -> tuple[Wall, ...]:
-    x_m, y_m = rng.uniform(2.0, 3.5), rng.uniform(2.0, 3.5)
-    corners = [(-x_m, -y_m), (x_m, -y_m), (x_m, y_m), (-x_m, y_m)]
-    return tuple(Wall(*corner, *after) for corner, after in zip(corners, corners[1:] + corners[:1], strict=True))
+def _chance(seed: int, layout: Layout) -> np.random.Generator:
+    """A generator for each layout: what is drawn for one never changes what another looks like."""
+    return np.random.default_rng(seed if layout is Layout.OPEN else [seed, *layout.value.encode()])
 
 
-def _room_area_m2(walls: tuple[Wall, ...]) -> float:
+def _floor_m2(walls: tuple[Wall, ...]) -> float:
     return walls[0].length_m * walls[1].length_m
 
 
@@ -115,8 +120,8 @@ def _draw_start(
 
 
 def _draw_point(rng: np.random.Generator, walls: tuple[Wall, ...]) -> tuple[float, float]:
-    half_x, half_y = walls[0].length_m / 2, walls[1].length_m / 2
-    return float(rng.uniform(-half_x, half_x)), float(rng.uniform(-half_y, half_y))
+    half_x_m, half_y_m = half_sizes_m(walls)
+    return float(rng.uniform(-half_x_m, half_x_m)), float(rng.uniform(-half_y_m, half_y_m))
 
 
 def _draw_surface(rng: np.random.Generator, lightness: tuple[float, float], tile_m: tuple[float, float]) -> Surface:

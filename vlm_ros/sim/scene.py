@@ -25,12 +25,13 @@ WALL_THICKNESS_M = 0.1
 
 @dataclass(frozen=True)
 class Wall:
-    """A straight wall between two points of the floor, ``WALL_THICKNESS_M`` thick about its middle line."""
+    """A straight wall between two points of the floor, ``thickness_m`` thick about its middle line."""
 
     x0_m: float
     y0_m: float
     x1_m: float
     y1_m: float
+    thickness_m: float = WALL_THICKNESS_M
 
     @property
     def length_m(self) -> float:
@@ -40,7 +41,7 @@ class Wall:
     @property
     def footprint(self) -> Footprint:
         """The floor this wall covers; it reaches half a thickness beyond both ends, which closes corners."""
-        half = WALL_THICKNESS_M / 2
+        half = self.thickness_m / 2
         yaw_rad = math.atan2(self.y1_m - self.y0_m, self.x1_m - self.x0_m)
         x_m, y_m = (self.x0_m + self.x1_m) / 2, (self.y0_m + self.y1_m) / 2
         return Footprint(x_m, y_m, yaw_rad, self.length_m / 2 + half, half, 0.0)

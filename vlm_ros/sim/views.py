@@ -15,7 +15,7 @@ from vlm_ros.sim.camera import Camera
 from vlm_ros.sim.draw import draw_scene
 from vlm_ros.sim.footprint import nearest_distance_m
 from vlm_ros.sim.robot import CAMERA_FORWARD_M, ROBOT_RADIUS_M
-from vlm_ros.sim.scene import ObjectMap, Scene
+from vlm_ros.sim.scene import WALL_THICKNESS_M, ObjectMap, Scene
 from vlm_ros.sim.truth import ViewTruth, truth_from_view
 from vlm_ros.sim.world import World
 
@@ -83,7 +83,8 @@ def _before_object(rng: np.random.Generator, scene: Scene) -> Pose:
 def _before_wall(rng: np.random.Generator, scene: Scene) -> Pose:
     """The camera 0.1 to 0.8 m from a wall, looking more or less at it."""
     wall = scene.walls[int(rng.integers(len(scene.walls)))]
-    share, away_m = rng.uniform(), CAMERA_FORWARD_M + rng.uniform(0.1, 0.8)
+    thicker_m = (wall.thickness_m - WALL_THICKNESS_M) / 2
+    share, away_m = rng.uniform(), thicker_m + CAMERA_FORWARD_M + rng.uniform(0.1, 0.8)
     along_rad = wall.footprint.yaw_rad
     side_rad = along_rad + math.pi / 2 * rng.choice([-1, 1])
     x_m = wall.x0_m + share * (wall.x1_m - wall.x0_m) + away_m * math.cos(side_rad)
