@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.runtime.kv_cache import KvCache, KvLayout
-from vlm_ros.runtime.runner import Runner
+from vlm_ros.runtime.runner import Runner, Tensors
 
 Embeddings = NDArray[np.generic]
 """Of shape (1, tokens, width), in the decoder's own floating-point type."""
@@ -51,9 +51,9 @@ class Decoder:
         numbers = np.asarray([tokens], spec.dtype)
         return self._embed.run({"input_ids": numbers})["inputs_embeds"]
 
-    def begin(self) -> KvCache:
-        """The cache before the first token."""
-        return self._layout.empty()
+    def begin(self, fixed: Tensors | None = None) -> KvCache:
+        """The cache before the first token; ``fixed`` is what it says of an encoder's tokens, where there is one."""
+        return self._layout.empty(fixed)
 
     def step(self, embeddings: Embeddings, cache: KvCache) -> tuple[Logits, KvCache]:
         """The logits after the last of ``embeddings``, which follow ``cache``, and the cache from then on."""
@@ -96,7 +96,7 @@ class Branch:
 
 
 def _check_inputs(decoder: Runner, layout: KvLayout) -> None:
-    unknown = set(decoder.inputs) - {"inputs_embeds", *_OPTIONAL_INPUTS, *layout.past}
+    unknown = set(decoder.inputs) - {"inputs_embeds", *_OPTIONAL_INPUTS, *layout.past, *layout.fixed}
     missing = ({"inputs_embeds"} - set(decoder.inputs)) | ({"logits"} - set(decoder.outputs))
     if unknown or missing:
         raise BadBundle(

@@ -1,7 +1,8 @@
 """The keys and values that a decoder keeps of the tokens it has seen.
 
 Names are those of the hub's ONNX repositories: the graph takes ``past_key_values.{layer}.key|value``
-and gives ``present.{layer}.key|value``, each of shape (batch, heads, tokens, head size).
+and gives ``present.{layer}.key|value``, each of shape (batch, heads, tokens, head size). A decoder
+that also looks at what an encoder gave takes ``cross_key_values.{layer}.key|value``, which never change.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from vlm_ros.runtime.runner import Runner, Tensors, TensorSpec
 
 _PAST = "past_key_values."
 _PRESENT = "present."
+_CROSS = "cross_key_values."
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,14 @@ class KvCache:
 
 @dataclass(frozen=True)
 class KvLayout:
-    """The cache tensors of one decoder graph; ``present`` gives each past input the output that continues it."""
+    """The cache tensors of one decoder graph; ``present`` gives each past input the output that continues it.
+
+    ``fixed`` are inputs that a cache begins with and keeps as they are: what the encoder's tokens look like.
+    """
 
     past: Mapping[str, TensorSpec]
     present: Mapping[str, str]
+    fixed: frozenset[str] = frozenset()
 
     @classmethod
     def from_runner(cls, decoder: Runner) -> KvLayout:
@@ -51,20 +57,22 @@ class KvLayout:
             )
         for spec in past.values():
             _check_spec(spec)
-        return cls(past, present)
+        fixed = frozenset(name for name in decoder.inputs if name.startswith(_CROSS))
+        return cls(past, present, fixed)
 
     @property
     def layers(self) -> int:
         """How many layers keep a key and a value."""
         return len({name.split(".")[1] for name in self.past})
 
-    def empty(self) -> KvCache:
-        """The cache before the first token, for one sequence."""
-        return KvCache(0, {name: _empty(spec) for name, spec in self.past.items()})
+    def empty(self, fixed: Tensors | None = None) -> KvCache:
+        """The cache before the first token, for one sequence; ``fixed`` holds what it begins with."""
+        return KvCache(0, {**{name: _empty(spec) for name, spec in self.past.items()}, **(fixed or {})})
 
     def next(self, cache: KvCache, outputs: Tensors, tokens: int) -> KvCache:
         """The cache after a run over ``tokens`` more tokens that gave ``outputs``."""
-        return KvCache(cache.tokens + tokens, {past: outputs[present] for past, present in self.present.items()})
+        grown = {past: outputs[present] for past, present in self.present.items()}
+        return KvCache(cache.tokens + tokens, {**grown, **{name: cache.feeds[name] for name in self.fixed}})
 
 
 def _check_spec(spec: TensorSpec) -> None:
