@@ -17,6 +17,7 @@ from typing import Any
 
 from vlm_ros.core.card import ModelCard
 from vlm_ros.core.errors import BadBundle
+from vlm_ros.core.families import card_defaults
 
 PRECISIONS = ("fp32", "fp16", "int8", "uint8", "quantized", "q4", "q4f16", "bnb4", "qdq")
 
@@ -68,8 +69,9 @@ class Bundle:
 
     @cached_property
     def card(self) -> ModelCard:
-        """``model_card.json``, or the defaults where the bundle brings none."""
-        return ModelCard.from_json(self.optional_json("model_card.json"))
+        """``model_card.json``, and what the family's cards say where it is silent or missing."""
+        defaults = card_defaults(self.optional_json("config.json"))
+        return ModelCard.from_json({**defaults, **self.optional_json("model_card.json")})
 
     @property
     def parts(self) -> tuple[str, ...]:

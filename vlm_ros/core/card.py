@@ -20,6 +20,10 @@ class ModelCard:
     metres, 0 where nobody measured it. ``target_words`` are the words that targets are made of, empty for
     a model that knows the world at large. ``gates`` changes bounds of the gate that a precision must pass,
     ``{"q4": {"correlation": 0.99}}``; names and defaults are those of ``core.agreement``.
+
+    A model that compares pictures with texts is shown ``find_prompt`` beside ``contrast_prompts``, what else a part
+    of the picture may show. ``similarity_scale`` is what its cosines are multiplied by before they become
+    probabilities, and a target counts as seen from ``find_threshold`` on, 0..1.
     """
 
     describe_prompt: str = "Describe the scene in one or two short sentences."
@@ -31,6 +35,9 @@ class ModelCard:
     max_tokens: int = 128
     near_m: float = 0.0
     target_words: Sequence[str] = ()
+    contrast_prompts: Sequence[str] = ()
+    similarity_scale: float = 100.0
+    find_threshold: float = 0.5
     licence: str = ""
     source: str = ""
     gates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from vlm_ros.core.errors import BadBundle
@@ -17,6 +17,7 @@ class Family:
     ``vlm_ros.models.<module>`` offers ``assemble(bundle, runners) -> Model``. Where ``exportable``,
     ``vlm_ros.export.<module>`` makes bundles of checkpoints. ``model_types`` are the values of ``model_type``
     in ``config.json`` that belong to it. A bundle has all of ``parts`` and may have some of ``optional_parts``.
+    ``card`` holds what its model cards say (see ``core.card``) unless a bundle's own says otherwise.
     """
 
     module: str
@@ -26,6 +27,7 @@ class Family:
     parts: tuple[str, ...]
     optional_parts: tuple[str, ...] = ()
     exportable: bool = True
+    card: Mapping[str, Any] = field(default_factory=dict)
 
 
 FAMILIES = (
@@ -36,12 +38,49 @@ FAMILIES = (
         tasks=("caption", "question"),
         parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
     ),
+    Family(
+        module="clip",
+        title="CLIP, ViT-B/32 to L/14",
+        model_types=("clip",),
+        tasks=("classification", "retrieval", "finding"),
+        parts=("vision_model", "text_model"),
+        card={
+            "find_prompt": "a photo of a {target}",
+            "contrast_prompts": (
+                *("a photo of a floor", "a photo of a wall", "a photo of an empty room", "a photo of a door"),
+                *("a photo of some furniture", "a photo of something else", "a blurry photo of nothing"),
+            ),
+        },
+    ),
+    Family(
+        module="chinese_clip",
+        title="Chinese-CLIP",
+        model_types=("chinese_clip",),
+        tasks=("classification", "retrieval", "finding"),
+        parts=("vision_model", "text_model"),
+        card={
+            "find_prompt": "一张{target}的照片",
+            "contrast_prompts": (
+                "一张地板的照片",
+                "一张墙的照片",
+                "一张空房间的照片",
+                "一张家具的照片",
+                "一张模糊的照片",
+            ),
+        },
+    ),
 )
 
 
 def family_named(module: str) -> Family:
     """The row of ``module``; ``KeyError`` where there is none."""
     return next(family for family in FAMILIES if family.module == module)
+
+
+def card_defaults(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the cards of the family of ``config`` say; nothing where nobody knows it."""
+    kind = config.get("model_type")
+    return next((family.card for family in FAMILIES if kind in family.model_types), {})
 
 
 def family_of(config: Mapping[str, Any], folder: object) -> Family:

@@ -9,6 +9,7 @@ from typing import Any
 
 from vlm_ros.core.card import ModelCard
 from vlm_ros.core.errors import BadBundle
+from vlm_ros.core.families import card_defaults
 
 REQUIRED = ("config.json", "tokenizer.json", "tokenizer_config.json")
 OPTIONAL = (
@@ -44,10 +45,10 @@ def preprocessor_config(checkpoint: Path) -> dict[str, Any]:
 
 
 def model_card(checkpoint: Path) -> dict[str, Any]:
-    """The card the checkpoint brings, checked; otherwise the defaults, with the checkpoint's name as the source."""
+    """The card the checkpoint brings, checked; otherwise its family's, with the checkpoint's name as the source."""
     path = checkpoint / "model_card.json"
     content = read_json(path) if path.is_file() else {"source": checkpoint.resolve().name}
-    return ModelCard.from_json(content).to_json()
+    return ModelCard.from_json({**card_defaults(read_json(checkpoint / "config.json")), **content}).to_json()
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vlm_ros.core.answer import FreeText
+from vlm_ros.core.answer import Choices
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.families import family_of
 from vlm_ros.core.frame import Frame
@@ -49,4 +49,4 @@ def assemble(bundle: Bundle, runners: Mapping[str, Runner]) -> Model:
 def warm_up(model: Model) -> None:
     """Answer one question about a grey picture, so that the first real one does not pay for first times."""
     grey = np.full((64, 64, 3), 128, np.uint8)
-    model.observe(Frame(grey)).ask("What is this?", FreeText(max_tokens=2))
+    model.observe(Frame(grey)).ask("Is this grey?", Choices(("yes", "no")))

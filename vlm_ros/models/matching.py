@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ Scores = NDArray[np.float32]
 """Of shape (pictures, texts)."""
 
 _TEXTS_KEPT = 1024
+T = TypeVar("T")
 
 
 @runtime_checkable
@@ -87,3 +88,8 @@ def softmax(logits: NDArray[np.floating]) -> Floats:
     """Probabilities that add up to one along the last axis."""
     weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True), np.float32)
+
+
+def in_batches(encode: Callable[[Sequence[T]], Floats], things: Sequence[T], size: int = 16) -> Floats:
+    """What ``encode`` gives for all ``things``, ``size`` at a time, so that many need no more memory than few."""
+    return np.concatenate([encode(things[start : start + size]) for start in range(0, len(things), size)])

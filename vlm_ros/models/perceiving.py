@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from vlm_ros.core.card import ModelCard
-from vlm_ros.core.percept import Percept
+from vlm_ros.core.percept import Percept, unseen
 from vlm_ros.language.prompts import FIND_FORM, PATH_FORM, question_about
 from vlm_ros.language.reading import percept_from_answers, percept_from_path
+from vlm_ros.models.finding import Finder
 from vlm_ros.models.model import Observation, Stop, never
 
 
@@ -16,6 +17,8 @@ def perceive(
 
     Unreadable where time runs out or ``stop()`` says so. ``BadQuestion`` for a target nobody can ask about.
     """
+    if isinstance(observation, Finder):
+        return observation.find(target, deadline_s=deadline_s, stop=stop)
     find = observation.ask(question_about(card, target), FIND_FORM, deadline_s=deadline_s, stop=stop)
     if not find.complete:
         return percept_from_answers(target, find, None)
@@ -24,5 +27,10 @@ def perceive(
 
 
 def perceive_path(observation: Observation, card: ModelCard, *, deadline_s: float, stop: Stop = never) -> Percept:
-    """What the frame shows of the path ahead, where there is no target; unreadable as in ``perceive``."""
+    """What the frame shows of the path ahead, where there is no target; unreadable as in ``perceive``.
+
+    Unknown where the model only finds things: nobody drives ahead on that.
+    """
+    if isinstance(observation, Finder):
+        return unseen("", observation.frame.stamp_ns)
     return percept_from_path(observation.ask(card.path_prompt, PATH_FORM, deadline_s=deadline_s, stop=stop))
