@@ -20,10 +20,12 @@ def test_model_answers_when_loaded_from_its_bundle(tiny: Bundle) -> None:
     model.close()
 
 
-@pytest.mark.parametrize("kind", ["lava", "blip", None])
-def test_bundle_is_refused_with_the_nearest_family_when_its_own_is_unknown(tmp_path: Path, kind: str | None) -> None:
+@pytest.mark.parametrize(("kind", "nearest"), [("lava", "llava"), ("clop", "clip"), (None, "")])
+def test_bundle_is_refused_with_the_nearest_family_when_its_own_is_unknown(
+    tmp_path: Path, kind: str | None, nearest: str
+) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
-    with pytest.raises(BadBundle, match=f"'{kind}'.*: llava"):
+    with pytest.raises(BadBundle, match=f"'{kind}'.* nearest that is: {nearest}"):
         load_model(Bundle(tmp_path))
 
 
