@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlm_ros.core.errors import BadBundle
+from vlm_ros.models.decoder_inputs import Moment, feeds_of
+from vlm_ros.models.embedding import Embeddings, TokenEmbedding
 from vlm_ros.runtime.kv_cache import KvCache, KvLayout
-from vlm_ros.runtime.runner import Runner, Tensors
-
-Embeddings = NDArray[np.generic]
-"""Of shape (1, tokens, width), in the decoder's own floating-point type."""
+from vlm_ros.runtime.paired import USE_CACHE
+from vlm_ros.runtime.runner import Array, Runner, Tensors
 
 Logits = NDArray[np.float32]
 """Of shape (vocabulary,)."""
-
-_OPTIONAL_INPUTS = {"attention_mask", "position_ids"}
 
 
 class Decoder:
@@ -27,49 +27,77 @@ class Decoder:
     """
 
     def __init__(self, embed: Runner, decoder: Runner, *, context_tokens: int) -> None:
-        self._embed = embed
         self._decoder = decoder
         self._layout = KvLayout.from_runner(decoder)
-        self._optional = _OPTIONAL_INPUTS & set(decoder.inputs)
+        self._embeds = _embeds_name(decoder, self._layout)
+        self._logits = _logits_name(decoder, self._layout)
+        self._feeds = feeds_of(decoder.inputs, {self._embeds, *self._layout.past, *self._layout.fixed})
+        self._embed = TokenEmbedding(embed, self.embeddings_dtype)
         self.context_tokens = context_tokens
-        _check_inputs(decoder, self._layout)
 
     @property
     def vocabulary_size(self) -> int | None:
         """How many tokens have logits, ``None`` where the graph does not tell."""
-        size = self._decoder.outputs["logits"].shape[-1]
+        size = self._decoder.outputs[self._logits].shape[-1]
+        return size if isinstance(size, int) else None
+
+    @property
+    def width(self) -> int | None:
+        """How long an embedding is, ``None`` where the graph does not tell."""
+        size = self._decoder.inputs[self._embeds].shape[-1]
         return size if isinstance(size, int) else None
 
     @property
     def embeddings_dtype(self) -> np.dtype[np.generic]:
         """The type of ``Embeddings``."""
-        return self._decoder.inputs["inputs_embeds"].dtype
+        return self._decoder.inputs[self._embeds].dtype
+
+    @property
+    def takes_positions_in_rows(self) -> bool:
+        """Whether positions have rows for time, height and width, as Qwen2-VL's have."""
+        positions = self._decoder.inputs.get("position_ids")
+        return positions is not None and len(positions.shape) == 3
 
     def embed(self, tokens: Sequence[int]) -> Embeddings:
         """The embeddings of ``tokens``."""
-        spec = self._embed.inputs["input_ids"]
-        numbers = np.asarray([tokens], spec.dtype)
-        return self._embed.run({"input_ids": numbers})["inputs_embeds"]
+        return self._embed.of_tokens(tokens)
+
+    def embed_image(self, features: Array, image_id: int) -> Embeddings:
+        """What stands in the prompt for a picture of ``features``, whose place the token ``image_id`` marks."""
+        return self._embed.of_image(features, image_id)
 
     def begin(self, fixed: Tensors | None = None) -> KvCache:
         """The cache before the first token; ``fixed`` is what it says of an encoder's tokens, where there is one."""
         return self._layout.empty(fixed)
 
-    def step(self, embeddings: Embeddings, cache: KvCache) -> tuple[Logits, KvCache]:
-        """The logits after the last of ``embeddings``, which follow ``cache``, and the cache from then on."""
-        tokens = embeddings.shape[1]
-        feeds = {"inputs_embeds": embeddings, **cache.feeds}
-        for name in self._optional:
-            feeds[name] = self._positions(name, cache.tokens, tokens)
-        outputs = self._decoder.run(feeds, keep=self._layout.present.values())
-        logits = np.asarray(outputs["logits"])[0, -1].astype(np.float32, copy=False)
-        return logits, self._layout.next(cache, outputs, tokens)
+    def step(self, embeddings: Embeddings, cache: KvCache, positions: Array | None = None) -> tuple[Logits, KvCache]:
+        """The logits after the last of ``embeddings``, which follow ``cache``, and the cache from then on.
 
-    def _positions(self, name: str, seen: int, tokens: int) -> NDArray[np.generic]:
-        dtype = self._decoder.inputs[name].dtype
-        if name == "attention_mask":
-            return np.ones((1, seen + tokens), dtype)
-        return np.arange(seen, seen + tokens, dtype=dtype)[np.newaxis]
+        ``positions`` (rows, tokens) are given where they do not simply count on; the next token follows the largest.
+        """
+        tokens = embeddings.shape[1]
+        if tokens > 1 and cache.tokens and USE_CACHE in self._feeds:
+            return self._step_one_by_one(embeddings, cache)
+        moment = Moment(cache.tokens, tokens, cache.position, positions)
+        feeds = {self._embeds: embeddings, **cache.feeds}
+        for name, feed in self._feeds.items():
+            feeds[name] = feed(self._decoder.inputs[name], moment)
+        outputs = self._decoder.run(feeds, keep=self._layout.present.values())
+        after = self._layout.next(cache, outputs, tokens)
+        if positions is not None:
+            after = dataclasses.replace(after, shift=int(positions.max()) + 1 - after.tokens)
+        return self._last_logits(outputs[self._logits]), after
+
+    def _step_one_by_one(self, embeddings: Embeddings, cache: KvCache) -> tuple[Logits, KvCache]:
+        """As ``step``: branches made for decoding were traced with one token, and many have no causal mask for more."""
+        for number in range(embeddings.shape[1]):
+            logits, cache = self.step(embeddings[:, number : number + 1], cache)
+        return logits, cache
+
+    @staticmethod
+    def _last_logits(output: Any) -> Logits:
+        logits = np.asarray(output)[0]
+        return (logits if logits.ndim == 1 else logits[-1]).astype(np.float32, copy=False)
 
 
 class Branch:
@@ -95,11 +123,22 @@ class Branch:
         return self._decoder.context_tokens - (self._cache.tokens if self._cache else 0)
 
 
-def _check_inputs(decoder: Runner, layout: KvLayout) -> None:
-    unknown = set(decoder.inputs) - {"inputs_embeds", *_OPTIONAL_INPUTS, *layout.past, *layout.fixed}
-    missing = ({"inputs_embeds"} - set(decoder.inputs)) | ({"logits"} - set(decoder.outputs))
-    if unknown or missing:
+def _embeds_name(decoder: Runner, layout: KvLayout) -> str:
+    """The input that takes embeddings, whatever it is called."""
+    others = [name for name in decoder.inputs if name not in layout.past]
+    names = [name for name in others if "embed" in name] or [name for name in others if "hidden" in name]
+    if len(names) != 1:
         raise BadBundle(
-            f"the decoder graph lacks {sorted(missing)} and has the inputs {sorted(unknown)}, which nobody feeds: "
+            f"the decoder takes {others} beside its cache, none or several of them embeddings: "
             "export it with inputs_embeds, attention_mask, position_ids and a cache"
         )
+    return names[0]
+
+
+def _logits_name(decoder: Runner, layout: KvLayout) -> str:
+    """The output that gives logits, whatever it is called."""
+    others = [name for name in decoder.outputs if name not in layout.present.values()]
+    names = [name for name in others if "logits" in name] or [name for name in others if "hidden" not in name]
+    if len(names) != 1:
+        raise BadBundle(f"the decoder gives {others} beside its cache, none or several of them logits: export it again")
+    return names[0]

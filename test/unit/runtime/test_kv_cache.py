@@ -12,11 +12,11 @@ HALF = np.dtype(np.float16)
 SHAPE = ("batch", 2, "past", 8)
 
 
-def decoder(past: list[tuple], present: list[str]) -> FakeRunner:
+def decoder(past: list[tuple], present: list[str], shape: tuple = SHAPE) -> FakeRunner:
     """A graph with these cache tensors, whose values nobody needs."""
     inputs = [TensorSpec("inputs_embeds", HALF, (1, "sequence", 4))]
     inputs += [TensorSpec(name, HALF, shape) for name, shape in past]
-    outputs = [TensorSpec(name, HALF, SHAPE) for name in ["logits", *present]]
+    outputs = [TensorSpec(name, HALF, shape) for name in ["logits", *present]]
     runner = FakeRunner(inputs, outputs, lambda feeds: {})
     runner.activate()
     return runner
@@ -65,4 +65,4 @@ def test_next_feeds_each_present_back_as_its_past_when_tokens_were_run(layout: K
 )
 def test_layout_is_refused_when_cache_tensors_make_no_sense(past: list, present: list[str], said: str) -> None:
     with pytest.raises(BadBundle, match=said):
-        KvLayout.from_runner(decoder(past, present))
+        KvLayout.from_runner(decoder(past, present, past[0][1] if past else SHAPE))
