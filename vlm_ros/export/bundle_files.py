@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,12 @@ def model_card(checkpoint: Path) -> dict[str, Any]:
     path = checkpoint / "model_card.json"
     content = read_json(path) if path.is_file() else {"source": checkpoint.resolve().name}
     return ModelCard.from_json({**card_defaults(read_json(checkpoint / "config.json")), **content}).to_json()
+
+
+def complete_card(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write ``facts`` into the card of the bundle ``folder``."""
+    path = folder / "model_card.json"
+    write_json(path, {**read_json(path), **facts})
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from vlm_ros.core.agreement import Agreement
+from vlm_ros.export.bundle_files import complete_card
 from vlm_ros.export.onnx_export import write_onnx
 from vlm_ros.export.steps import OnStep
 from vlm_ros.export.validation import check_part
@@ -20,12 +21,15 @@ def export_graphs(family: str, checkpoint: Path, folder: Path, opset: int, on_st
     """Write every part of ``checkpoint`` to ``folder``; ``ExportFailed`` where one differs from it.
 
     The module ``family`` offers ``load_checkpoint(folder)``, ``parts_of(model)`` and ``check_answers(model, runners)``,
-    which compares what the parts answer together.
+    which compares what the parts answer together. It may offer ``card_facts(model)``, what only the weights tell and
+    the card beside ``folder`` must say.
     """
     module = importlib.import_module(family)
     folder.mkdir()
     on_step("load the checkpoint", 0.0)
     model = module.load_checkpoint(checkpoint)
+    if hasattr(module, "card_facts"):
+        complete_card(folder.parent, module.card_facts(model))
     parts = module.parts_of(model)
     steps = 2 * len(parts) + 1
     runners: dict[str, Runner] = {}

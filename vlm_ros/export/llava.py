@@ -8,32 +8,17 @@ from typing import Any
 
 import torch
 from transformers import DynamicCache, LlavaForConditionalGeneration
-from transformers.utils.logging import disable_progress_bar
 
-from vlm_ros.core.errors import BadBundle
+from vlm_ros.export.checkpoint import load_pretrained
 from vlm_ros.export.greedy import check_tokens
 from vlm_ros.export.part import Axes, NamedTensors, Part, Sizes
 from vlm_ros.runtime.runner import Runner
 
 
 def load_checkpoint(folder: Path) -> LlavaForConditionalGeneration:
-    """The checkpoint ready for inference, in float32 whatever precision it is stored in.
-
-    Raises ``BadBundle`` where weights are missing, which transformers would draw at random.
-    """
-    disable_progress_bar()
-    family: Any = LlavaForConditionalGeneration
-    try:
-        model, report = family.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
-        )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise BadBundle(f"the checkpoint '{folder}' cannot be loaded ({error}): copy or save it again") from error
-    if report["missing_keys"]:
-        missing = ", ".join(sorted(report["missing_keys"])[:3])
-        raise BadBundle(f"the checkpoint '{folder}' lacks {len(report['missing_keys'])} weights, first {missing}")
-    ready: LlavaForConditionalGeneration = model.eval()
-    return ready
+    """The checkpoint ready for inference, as ``load_pretrained`` says."""
+    model: LlavaForConditionalGeneration = load_pretrained(LlavaForConditionalGeneration, folder)
+    return model
 
 
 def parts_of(model: LlavaForConditionalGeneration) -> tuple[Part, ...]:
