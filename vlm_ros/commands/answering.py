@@ -17,6 +17,9 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the image, the model and the form of the output."""
     parser.add_argument("image", type=Path, metavar="IMAGE", help="an image file")
     parser.add_argument("--model", default="", metavar="BUNDLE", help="name or folder of a model (default: demo)")
+    parser.add_argument(
+        "--precision", default="", metavar="P", help="run the files of this precision (default: the most faithful)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object on one line")
 
 
@@ -33,7 +36,7 @@ def print_answer(
     from vlm_ros.vision.loading import frame_from_file
 
     frame = frame_from_file(arguments.image)
-    model = load_model(bundle)
+    model = load_model(bundle, precision=arguments.precision)
     try:
         on_text = None if arguments.json else _show
         answer = model.observe(frame).ask(question, form, deadline_s=deadline_s, on_text=on_text)

@@ -4,7 +4,8 @@
     chat_template.jinja (or inside tokenizer_config.json)  model_card.json (ours, optional)
     onnx/vision_encoder.onnx  onnx/embed_tokens.onnx  onnx/decoder_model_merged.onnx
 
-A precision is a suffix of the part's file name: ``onnx/decoder_model_merged_q4.onnx``.
+A precision is a suffix of the part's file name: ``onnx/decoder_model_merged_q4.onnx``. Bundles that others
+exported name their files otherwise, which ``core.onnx_files`` knows.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from typing import Any
 
 from vlm_ros.core.card import ModelCard
 from vlm_ros.core.errors import BadBundle
-from vlm_ros.core.families import card_defaults
+from vlm_ros.core.families import card_defaults, known_parts
+from vlm_ros.core.onnx_files import PRECISIONS, onnx_files
 
-PRECISIONS = ("fp32", "fp16", "int8", "uint8", "quantized", "q4", "q4f16", "bnb4", "qdq")
+__all__ = ["AUTO", "PRECISIONS", "Bundle"]
 
 AUTO = "auto"
 """Stands for the precision that was chosen for each part on this device."""
@@ -73,23 +75,46 @@ class Bundle:
         defaults = card_defaults(self.optional_json("config.json"))
         return ModelCard.from_json({**defaults, **self.optional_json("model_card.json")})
 
+    @cached_property
+    def image_processor(self) -> dict[str, Any]:
+        """The image processor's settings, which newer bundles keep inside ``processor_config.json``."""
+        if (self.folder / "preprocessor_config.json").is_file():
+            return self.json("preprocessor_config.json")
+        settings = self.optional_json("processor_config.json").get("image_processor")
+        return settings if isinstance(settings, dict) else self.json("preprocessor_config.json")
+
     @property
     def parts(self) -> tuple[str, ...]:
         """The names of the ONNX parts, without precision suffix, sorted."""
-        stems = {path.stem for path in (self.folder / "onnx").glob("*.onnx")}
-        return tuple(sorted({_without_precision(stem) for stem in stems}))
+        return tuple(sorted(self._files()))
+
+    def precisions(self, part: str) -> tuple[str, ...]:
+        """What there is of ``part``, the most faithful first."""
+        return tuple(self._files().get(part, {}))
+
+    def best_precision(self, part: str, preferred: str = "") -> str:
+        """The precision that ``part`` is run at: ``preferred`` where there is such a file or one can be made of fp32.
+
+        Else the most faithful that there is: bundles that others exported may have another set for each part.
+        """
+        there = self.precisions(part)
+        if preferred in there or (preferred and "fp32" in there):
+            return preferred
+        return next(iter(there), "fp32")
 
     def onnx(self, part: str, precision: str = "fp32") -> Path:
         """The ONNX file of ``part`` at ``precision``."""
-        if precision == "fp32":
-            return self.file(f"onnx/{part}.onnx")
-        path = self.folder / "onnx" / f"{part}_{precision}.onnx"
-        if not path.is_file():
-            raise BadBundle(f"no '{path}': make it with  vlm_ros quantize {self.folder} --precision {precision}")
-        return path
+        files = self._files().get(part, {})
+        if precision in files:
+            return files[precision]
+        if precision != "fp32" and "fp32" in files:
+            missing = self.folder / "onnx" / f"{part}_{precision}.onnx"
+            raise BadBundle(f"no '{missing}': make it with  vlm_ros quantize {self.folder} --precision {precision}")
+        if files:
+            raise BadBundle(
+                f"'{self.folder}' has '{part}' at {', '.join(files)}, not at {precision}: choose one of these"
+            )
+        return self.file(f"onnx/{part}.onnx")
 
-
-def _without_precision(stem: str) -> str:
-    for precision in PRECISIONS:
-        stem = stem.removesuffix(f"_{precision}")
-    return stem
+    def _files(self) -> dict[str, dict[str, Path]]:
+        return onnx_files(self.folder, known_parts(self.optional_json("config.json")))

@@ -77,6 +77,12 @@ def family_named(module: str) -> Family:
     return next(family for family in FAMILIES if family.module == module)
 
 
+def known_parts(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the parts of the family of ``config`` are called; none where nobody knows it."""
+    rows = (family for family in FAMILIES if config.get("model_type") in family.model_types)
+    return next(((*family.parts, *family.optional_parts) for family in rows), ())
+
+
 def card_defaults(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the cards of the family of ``config`` say; nothing where nobody knows it."""
     kind = config.get("model_type")

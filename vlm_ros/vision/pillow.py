@@ -40,3 +40,15 @@ def rgb_from_pillow(image: Image.Image) -> RgbImage:
     if image.mode.startswith("I"):
         return rgb_from_grey16(np.asarray(image).clip(0, 65535)[..., None])
     return np.asarray(image.convert("RGB"))
+
+
+def resized(rgb: RgbImage, size: tuple[int, int], resample: int) -> RgbImage:
+    """``rgb`` at ``size`` (height, width), by one of Pillow's filters.
+
+    Raises ``BadImage`` for a picture so narrow that its resized form would fill the memory.
+    """
+    height, width = size
+    if height * width > MAX_PIXELS:
+        raise BadImage(f"a picture of {rgb.shape[1]} x {rgb.shape[0]} pixels is too narrow to resize for this model")
+    image = Image.fromarray(np.ascontiguousarray(rgb))
+    return np.asarray(image.resize((width, height), resample=resample))

@@ -1,8 +1,6 @@
 """From a camera's picture to the tensor that a vision encoder takes.
 
-Bit-equal to the Pillow-based image processors in transformers under the same Pillow: it resizes with
-the same filter, and since a resized pixel has one of 256 levels, their arithmetic runs once for each
-level and the picture is looked up in that table.
+Bit-equal to the Pillow-based image processors in transformers under the same Pillow.
 """
 
 from __future__ import annotations
@@ -12,11 +10,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from vlm_ros.core.errors import BadImage
 from vlm_ros.core.frame import RgbImage
-from vlm_ros.vision.pillow import MAX_PIXELS
+from vlm_ros.vision.levels import LevelTable
+from vlm_ros.vision.pillow import resized
 from vlm_ros.vision.processor_config import ProcessorConfig
 
 
@@ -25,7 +22,7 @@ class Preprocessor:
 
     def __init__(self, config: ProcessorConfig) -> None:
         self._config = config
-        self._levels = _level_table(config)
+        self._levels = LevelTable(config)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Preprocessor:
@@ -44,23 +41,10 @@ class Preprocessor:
         Raises ``BadImage`` for a picture so narrow that its resized form would fill the memory.
         """
         if self._config.size is not None:
-            rgb = _resized(rgb, _target_size(rgb, self._config.size), self._config.resample)
+            rgb = resized(rgb, _target_size(rgb, self._config.size), self._config.resample)
         if self._config.crop is not None:
             rgb = _center_cropped(rgb, self._config.crop)
-        pixel_values = np.empty((1, 3, *rgb.shape[:2]), np.float32)
-        for channel, levels in enumerate(self._levels):
-            # "clip" lets take write into its target directly; no level lies outside the table.
-            np.take(levels, rgb[..., channel], out=pixel_values[0, channel], mode="clip")
-        return pixel_values
-
-
-def _level_table(config: ProcessorConfig) -> NDArray[np.float32]:
-    """What each of the 256 levels becomes, shape (3, 256), in the reference's steps and precisions."""
-    rescaled = (np.arange(256, dtype=np.float64) * config.scale).astype(np.float32)
-    mean = np.array(config.mean, np.float32)[:, None]
-    std = np.array(config.std, np.float32)[:, None]
-    table: NDArray[np.float32] = (rescaled - mean) / std
-    return table
+        return self._levels(rgb)[np.newaxis]
 
 
 def _target_size(rgb: RgbImage, size: tuple[int, int] | int) -> tuple[int, int]:
@@ -71,14 +55,6 @@ def _target_size(rgb: RgbImage, size: tuple[int, int] | int) -> tuple[int, int]:
     if width <= height:
         return int(size * height / width), size
     return size, int(size * width / height)
-
-
-def _resized(rgb: RgbImage, size: tuple[int, int], resample: int) -> RgbImage:
-    height, width = size
-    if height * width > MAX_PIXELS:
-        raise BadImage(f"a picture of {rgb.shape[1]} x {rgb.shape[0]} pixels is too narrow to resize for this model")
-    image = Image.fromarray(np.ascontiguousarray(rgb))
-    return np.asarray(image.resize((width, height), resample=resample))
 
 
 def _center_cropped(rgb: RgbImage, size: tuple[int, int]) -> RgbImage:

@@ -6,7 +6,7 @@ pixels in a way that is not implemented is refused by name, and never ignored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ _READ = frozenset(
         *("image_processor_type", "feature_extractor_type"),
     )
 )
+_LEVEL_KEYS = frozenset(("resample", "do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std"))
 _WITHOUT_EFFECT = frozenset(
     (
         *("_valid_processor_keys", "processor_class", "do_convert_rgb", "image_seq_length"),
@@ -54,6 +55,16 @@ class ProcessorConfig:
     std: tuple[float, float, float]
 
     @classmethod
+    def of_levels(cls, content: Mapping[str, Any], own_keys: Collection[str], resample: int) -> ProcessorConfig:
+        """What ``content`` says of a pixel's level and the filter, for processors that choose sizes by themselves.
+
+        ``own_keys`` are the keys that such a processor reads; ``resample`` is its default.
+        """
+        _refuse_unsupported(content, own_keys)
+        common = {key: value for key, value in content.items() if key in _LEVEL_KEYS}
+        return cls.from_json({"resample": resample, **common, "do_resize": False})
+
+    @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> ProcessorConfig:
         """The steps in the object ``content``; ``BadBundle`` naming the key that cannot be honoured."""
         _refuse_unsupported(content)
@@ -69,32 +80,33 @@ class ProcessorConfig:
         )
 
 
-def _refuse_unsupported(content: Mapping[str, Any]) -> None:
+def _refuse_unsupported(content: Mapping[str, Any], own_keys: Collection[str] = ()) -> None:
     for key, value in content.items():
-        if key not in _READ | _WITHOUT_EFFECT and value not in (None, False):
+        if key not in _READ | _WITHOUT_EFFECT and key not in own_keys and value not in (None, False):
             raise _refused(key, value, "this step is not supported")
 
 
 def _size(content: Mapping[str, Any]) -> tuple[int, int] | int:
     size = content.get("size")
     if isinstance(size, Mapping) and set(size) == {"shortest_edge"}:
-        return _pixels("size", size["shortest_edge"])
+        return pixels_of("size", size["shortest_edge"])
     kind = str(content.get("image_processor_type") or content.get("feature_extractor_type") or "")
     square = content.get("default_to_square", not kind.startswith(_SHORTEST_EDGE_TYPES))
     if isinstance(size, int) and not square:
-        return _pixels("size", size)
+        return pixels_of("size", size)
     return _height_and_width("size", size)
 
 
 def _height_and_width(key: str, size: Any) -> tuple[int, int]:
     if isinstance(size, Mapping) and set(size) == {"height", "width"}:
-        return _pixels(key, size["height"]), _pixels(key, size["width"])
+        return pixels_of(key, size["height"]), pixels_of(key, size["width"])
     if isinstance(size, int):
-        return _pixels(key, size), _pixels(key, size)
+        return pixels_of(key, size), pixels_of(key, size)
     raise _refused(key, size, "expected height and width, shortest_edge (size alone) or one number")
 
 
-def _pixels(key: str, value: Any) -> int:
+def pixels_of(key: str, value: Any) -> int:
+    """``value`` of ``key`` as a number of pixels; ``BadBundle`` where it is none."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise _refused(key, value, "expected a number of pixels")
     return value
