@@ -34,7 +34,7 @@ def parts_of(model: CLIPModel) -> tuple[Part, ...]:
 
 def card_facts(model: Any) -> Mapping[str, Any]:
     """What the model's card must know of its weights."""
-    return {"similarity_scale": float(model.logit_scale.exp())}
+    return {"similarity_scale": float(model.logit_scale.detach().exp())}
 
 
 def check_answers(model: Any, runners: Mapping[str, Runner]) -> None:

@@ -13,12 +13,17 @@ from vlm_ros.core.frame import Frame, RgbImage
 from vlm_ros.core.percept import Bearing, PathAhead, Percept, Range, unseen
 from vlm_ros.models.model import Stop, never
 
+Floats = NDArray[np.floating]
+
 _LARGE = 3
 _SMALL_COLUMNS, _SMALL_ROWS = 5, 3
 """Overlapping squares: three as high as the picture, and rows of half that size."""
 
-NEAR_SHARE = 1 / 3
-"""Share of the small parts that show the target, from which on it is near: it fills the picture."""
+_POINTS = (12, 16)
+"""Rows and columns of points at which a picture is asked whether it shows the target."""
+
+NEAR_SHARE = 0.25
+"""Share of the points that show the target, from which on it is near: it fills the picture."""
 
 
 @runtime_checkable
@@ -47,9 +52,12 @@ class Region:
         """Its middle, from the picture's left edge."""
         return self.left_px + self.side_px / 2
 
-    def overlaps(self, other: Region) -> bool:
-        """Whether the two stand side by side or over each other, by their columns."""
-        return abs(self.middle_px - other.middle_px) < (self.side_px + other.side_px) / 2
+    def holds(self, down_px: Floats, across_px: Floats) -> NDArray[np.bool_]:
+        """Which points lie in it."""
+        inside: NDArray[np.bool_] = (np.abs(across_px - self.middle_px) <= self.side_px / 2) & (
+            np.abs(down_px - self.top_px - self.side_px / 2) <= self.side_px / 2
+        )
+        return inside
 
 
 def regions(height_px: int, width_px: int) -> tuple[Region, ...]:
@@ -67,25 +75,46 @@ def crop(rgb: RgbImage, region: Region) -> RgbImage:
 
 
 def percept_from_scores(
-    target: str, looked: Sequence[Region], scores: NDArray[np.floating], frame: Frame, *, threshold: float
+    target: str, looked: Sequence[Region], scores: Floats, frame: Frame, *, threshold: float
 ) -> Percept:
     """What ``scores`` say, the probability of the target for each of ``looked``.
 
-    It is seen where one passes ``threshold``. Its bearing is the middle of those that do around the best, weighted by
-    how far they pass. The path stays unknown: how well things go with words does not tell what stands in the way.
+    It is seen where one passes ``threshold``. The path stays unknown: how well things go with words does not tell
+    what stands in the way.
     """
     best = int(scores.argmax())
     if not scores[best] >= threshold:
         return unseen(target, frame.stamp_ns, confidence=1.0 - float(scores[best]))
-    passing = [index for index, region in enumerate(looked) if scores[index] >= threshold]
-    around = [index for index in passing if looked[index].overlaps(looked[best])]
-    weights = [float(scores[index]) - threshold + 1e-6 for index in around]
-    middle_px = float(np.average([looked[index].middle_px for index in around], weights=weights))
-    small = sum(region.small for region in looked)
-    share = sum(looked[index].small for index in passing) / small
-    range_ = Range.NEAR if share >= NEAR_SHARE else Range.FAR
-    bearing = tuple(Bearing)[min(2, int(3 * middle_px / frame.rgb.shape[1]))]
+    height_px, width_px = frame.rgb.shape[:2]
+    shown = _shown(looked, scores >= threshold, height_px, width_px)
+    share = _middle_of_widest(shown) if shown.any() else looked[best].middle_px / width_px
+    bearing = tuple(Bearing)[min(2, int(3 * share))]
+    range_ = Range.NEAR if shown.mean() >= NEAR_SHARE else Range.FAR
     return Percept(target, True, bearing, range_, PathAhead.UNKNOWN, float(scores[best]), frame.stamp_ns)
+
+
+def _shown(looked: Sequence[Region], passing: NDArray[np.bool_], height_px: int, width_px: int) -> NDArray[np.bool_]:
+    """Which points show the target: those that no small part holds which does not."""
+    rows, columns = _POINTS
+    down_px = (np.arange(rows)[:, np.newaxis] + 0.5) / rows * height_px
+    across_px = (np.arange(columns) + 0.5) / columns * width_px
+    empty, held = np.zeros(_POINTS, bool), np.zeros(_POINTS, bool)
+    for region, passes in zip(looked, passing, strict=True):
+        if region.small:
+            inside = region.holds(down_px, across_px)
+            held |= inside
+            empty |= inside & ~passes
+    return held & ~empty
+
+
+def _middle_of_widest(shown: NDArray[np.bool_]) -> float:
+    """Where the middle is of the largest of the things that stand side by side, 0..1 from the left edge."""
+    counts = shown.sum(axis=0)
+    borders = np.flatnonzero(np.diff(np.concatenate([[0], counts > 0, [0]])))
+    runs = [slice(start, end) for start, end in borders.reshape(-1, 2).tolist()]
+    widest = max(runs, key=lambda run: int(counts[run].sum()))
+    middles = (np.arange(len(counts)) + 0.5) / len(counts)
+    return float(np.average(middles[widest], weights=counts[widest]))
 
 
 def _squares(height: int, width: int, side: int, *, columns: int, rows: int, small: bool) -> list[Region]:
