@@ -16,6 +16,14 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from vlm_ros.ros.qos import NEWEST
 
+SHORT_OF_MEMORY = """
+from vlm_ros.build import run_preflight
+from vlm_ros.nodes.inference_node import main
+
+run_preflight.available_bytes = lambda: 10_000_000
+raise SystemExit(main())
+"""
+
 
 def test_it_says_which_topics_carry_pictures_when_nobody_publishes_its_own(bench: Bench, engines: None) -> None:
     eyes = Eyes(bench, image_topic="front/image")
@@ -32,14 +40,24 @@ def test_it_meets_a_camera_that_is_best_effort(bench: Bench, engines: None) -> N
     eyes.bench.wait_for(lambda: eyes.scenes.since(start_s + 1.0), 10.0)
 
 
-def test_it_does_not_configure_and_names_the_command_when_engines_are_missing(
+def test_it_does_not_configure_and_names_the_command_when_it_is_to_wait_for_engines(
     bench: Bench, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    bench.start_node("inference_node", model=MODEL)
+    bench.start_node("inference_node", model=MODEL, wait_for_engines=True)
     assert not bench.change("inference_node", Transition.TRANSITION_CONFIGURE)
     assert bench.state("inference_node") == "unconfigured"
     assert "vlm_ros build" in capfd.readouterr().err
+
+
+def test_it_does_not_configure_and_says_what_to_do_when_memory_is_short(
+    bench: Bench, engines: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for check_memory, configures in ((True, False), (False, True)):
+        process = bench.start(SHORT_OF_MEMORY, model=MODEL, check_memory=check_memory)
+        assert bench.change("inference_node", Transition.TRANSITION_CONFIGURE) == configures
+        assert bench.end(process) == 0
+    assert "takes about 0.05 GB while it answers and 0.01 GB are free: end other programs" in capfd.readouterr().err
 
 
 def test_it_exits_cleanly_when_signalled(bench: Bench, engines: None) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from vlm_ros.build.lock import never
+
+if TYPE_CHECKING:
+    from vlm_ros.build.key import EngineKey
 
 
 def _untold(fraction: float) -> None:
@@ -46,3 +49,11 @@ class EngineBuilder(Protocol):
 
         Raises ``Cancelled`` where ``watch`` says so and the builder can stop on the way.
         """
+
+
+Check = Callable[["EngineKey", Path, Path], None]
+"""Told the key of a new engine, its ONNX file and its path, before it is kept; refuses it with ``BuildFailed``."""
+
+
+def unchecked(key: EngineKey, onnx: Path, engine: Path) -> None:
+    """A ``Check`` that lets everything pass."""

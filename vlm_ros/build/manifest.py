@@ -13,7 +13,7 @@ from vlm_ros.build.key import EngineKey
 ENGINE = "engine"
 """The file that a runner opens."""
 
-_NAME = "manifest.json"
+MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Manifest:
     @classmethod
     def read(cls, folder: Path) -> Manifest:
         """The manifest in ``folder``; ``OSError``, ``ValueError``, ``TypeError`` or ``KeyError`` where it has none."""
-        content = json.loads((folder / _NAME).read_text(encoding="utf-8"))
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         return cls(**{**content, "key": EngineKey(**content["key"])})
 
     def write(self, folder: Path) -> Path:
         """Put it into ``folder``; its path."""
-        path = folder / _NAME
+        path = folder / MANIFEST
         path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
         return path
 

@@ -14,7 +14,7 @@ from vlm_ros.core.errors import BuildFailed
 SKIP_VARIABLE = "VLM_ROS_SKIP_MEMORY_CHECK"
 """Set to 1 in the environment, nothing is refused."""
 
-_SESSION_BYTES = 16_000_000
+SESSION_BYTES = 16_000_000
 """What an empty session takes."""
 
 _COPIES = 4
@@ -33,7 +33,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 def build_peak_bytes(onnx: Path) -> int:
     """How much memory building an engine of ``onnx`` takes at its peak, beside what the process has already."""
     external = sum(path.stat().st_size for path in external_files(onnx))
-    return _SESSION_BYTES + _COPIES * onnx.stat().st_size + _EXTERNAL_COPIES * external
+    return SESSION_BYTES + _COPIES * onnx.stat().st_size + _EXTERNAL_COPIES * external
 
 
 def check_build_memory(onnx: Path, free_bytes: int | None = None) -> None:

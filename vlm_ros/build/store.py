@@ -22,7 +22,7 @@ from pathlib import Path
 
 from vlm_ros.build.key import EngineKey
 from vlm_ros.build.lock import locked, never
-from vlm_ros.build.manifest import ENGINE, Manifest, fault_of
+from vlm_ros.build.manifest import ENGINE, MANIFEST, Manifest, fault_of
 from vlm_ros.core.errors import BuildFailed
 
 _log = logging.getLogger(__name__)
@@ -41,6 +41,14 @@ class EngineStore:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or default_folder()
+
+    def version_of(self, key: EngineKey) -> int | None:
+        """When the engine of ``key``, good or bad, was built, in nanoseconds; ``None`` where there is none, 0 where it
+        does not say. Quick, for those who ask again and again."""
+        try:
+            return (self.folder / key.name / MANIFEST).stat().st_mtime_ns
+        except OSError:
+            return 0 if _there(self.folder / key.name) else None
 
     def find(self, key: EngineKey) -> Path | None:
         """The engine of ``key``, every byte of it checked; ``None`` where there is none that may be loaded.

@@ -33,6 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Build what the engine store lacks, and say where everything lies."""
     if arguments.precision == AUTO and arguments.runtime != ONNXRUNTIME:
         raise BadConfig(f"--precision auto is measured on {ONNXRUNTIME}: name a precision for {arguments.runtime}")
+    from vlm_ros.service.checking import answer_check
+
     bundle, store = Bundle(find_bundle(arguments.bundle)), EngineStore()
     chosen = _choose(bundle, store, arguments) if arguments.precision == AUTO else {}
     with shown_progress() as report:
@@ -41,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
             store,
             precision=arguments.precision,
             builder=builder_for(arguments.runtime, bundle),
+            check=answer_check(bundle, arguments.precision),
             on_progress=lambda progress: report(progress.message, progress.fraction),
         )
     if arguments.json:

@@ -42,6 +42,10 @@ class BuildFailed(VlmRosError):
     """A model part that could not be turned into an engine."""
 
 
+class NotEnoughMemory(VlmRosError):
+    """A model that would not fit into the memory that is free."""
+
+
 class ExportFailed(VlmRosError):
     """A checkpoint that could not be exported, or whose export does not answer as the checkpoint does."""
 

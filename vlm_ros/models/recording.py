@@ -24,6 +24,9 @@ TARGET = "red ball"
 _KEPT = 8
 """Runs that are kept of each kind: over one token, and over many."""
 
+_SAMPLE_PX = (240, 320)
+"""Height and width of the made-up picture."""
+
 Feeds = dict[str, np.ndarray]
 
 
@@ -53,6 +56,13 @@ def record(bundle: Bundle, engines: Mapping[str, Path], frames: Sequence[Frame],
     finally:
         model.close()
     return Recording({part: runner.fed for part, runner in runners.items()}, answers)
+
+
+def sample_feeds(bundle: Bundle, precision: str) -> Mapping[str, Sequence[Feeds]]:
+    """What goes into the parts while the ONNX files of ``precision`` answer about one made-up picture."""
+    graphs = {part: bundle.onnx(part, precision) for part in parts_of(bundle)}
+    noise = np.random.default_rng(0).integers(0, 256, (*_SAMPLE_PX, 3), dtype=np.uint8)
+    return record(bundle, graphs, [Frame(noise)]).feeds
 
 
 def questions_of(bundle: Bundle) -> tuple[str, ...]:

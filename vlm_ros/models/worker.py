@@ -14,8 +14,9 @@ from vlm_ros.core.clock import Clock, monotonic_s
 from vlm_ros.core.errors import BadImage, Cancelled, NoPicture
 from vlm_ros.core.newest import NewestSlot
 from vlm_ros.core.percept import Percept, unreadable
-from vlm_ros.models.model import Model, Observation, OnText, never
+from vlm_ros.models.model import Observation, OnText, never
 from vlm_ros.models.perceiving import perceive, perceive_path
+from vlm_ros.models.seat import ModelSeat
 from vlm_ros.models.serving import Counts, Listener, Picture, ServingConfig, Wanted
 
 _POLL_S = 0.1
@@ -39,12 +40,12 @@ class ModelWorker:
 
     An answer that is being decoded lets a newer picture in between two tokens when somebody who goes
     first wants to know something, and then goes on. Put pictures into ``pictures`` and set ``wanted``
-    (``None``: nothing) from any thread.
+    (``None``: nothing) from any thread. The model on ``seat`` may be changed between two pictures.
     """
 
     def __init__(
         self,
-        model: Model,
+        seat: ModelSeat,
         card: ModelCard,
         config: Callable[[], ServingConfig],
         listener: Listener,
@@ -53,7 +54,7 @@ class ModelWorker:
         self.pictures: NewestSlot[Picture] = NewestSlot()
         self.wanted: Wanted | None = None
         self.counts = Counts()
-        self._model = model
+        self._seat = seat
         self._card = card
         self._config = config
         self._listener = listener
@@ -100,6 +101,7 @@ class ModelWorker:
         while not self._closing.is_set():
             picture = self.pictures.take(_POLL_S)
             try:
+                self._seat.settle()
                 if picture is not None:
                     self._look(picture)
                 self._expire_jobs()
@@ -143,7 +145,7 @@ class ModelWorker:
             )
             return None
         try:
-            return self._model.observe(picture.read())
+            return self._seat.model.observe(picture.read())
         except BadImage as error:
             self.counts.bad_images += 1
             self.counts.last_bad_image = str(error)

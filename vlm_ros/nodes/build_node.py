@@ -24,11 +24,15 @@ from vlm_ros.core.places import find_bundle
 from vlm_ros.ros.parameters import NodeParameters
 from vlm_ros.ros.qos import LATCHED
 from vlm_ros.ros.running import Leave, run_node
+from vlm_ros.service.checking import answer_check
 from vlm_ros_interfaces.action import BuildEngines
 from vlm_ros_interfaces.msg import EngineStatus
 
 _THREADS = 3
 _FLUSH = Duration(seconds=1.0)
+_DISCOVERY_S = 2.0
+"""A failure that comes at once waits for those who are to hear of it; engines that are ready speak for themselves."""
+
 _STAGES = {
     Stage.CHECKING: EngineStatus.STAGE_CHECKING,
     Stage.BUILDING: EngineStatus.STAGE_BUILDING,
@@ -71,7 +75,10 @@ class BuildNode(Node):
         self._stopping.set()
 
     def _build_first(self) -> None:
+        start_s = monotonic_s()
         status = self._build(self._config.model, self._statuses.publish, self._stopping.is_set)
+        if not status.ready:
+            self._stopping.wait(start_s + _DISCOVERY_S - monotonic_s())
         self._statuses.wait_for_all_acked(_FLUSH)
         if self._config.exit_when_done:
             self._leave(0 if status.ready else 1)
@@ -108,6 +115,7 @@ class BuildNode(Node):
                 EngineStore(),
                 precision=self._config.precision,
                 builder=builder_for(self._config.runtime, bundle),
+                check=answer_check(bundle, self._config.precision),
                 on_progress=on_progress,
                 cancelled=cancelled,
             )

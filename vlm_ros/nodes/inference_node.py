@@ -10,19 +10,15 @@ from typing import Any
 import psutil
 from std_msgs.msg import String
 
-from vlm_ros.build.building import find_engines
 from vlm_ros.build.store import EngineStore
-from vlm_ros.build.vendors import ONNXRUNTIME, RUNTIMES, builder_for
 from vlm_ros.core.answer import Answer
-from vlm_ros.core.bundle import AUTO, PRECISIONS, Bundle
+from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import monotonic_s
 from vlm_ros.core.config import setting
 from vlm_ros.core.errors import BadQuestion
 from vlm_ros.core.frame import Frame
 from vlm_ros.core.percept import Percept
 from vlm_ros.core.places import find_bundle
-from vlm_ros.models.loading import load_model, warm_up
-from vlm_ros.models.model import Model
 from vlm_ros.models.serving import Counts, Picture, ServingConfig, Wanted
 from vlm_ros.models.worker import ModelWorker
 from vlm_ros.ros.answers import scene_from_answer, string_from_answer
@@ -36,19 +32,19 @@ from vlm_ros.ros.questions import WAITING_THREADS, Questions
 from vlm_ros.ros.quieting import Quieted
 from vlm_ros.ros.running import run_node
 from vlm_ros.ros.timers import create_steady_timer
-from vlm_ros_interfaces.msg import NavigationState, SceneDescription, TargetPercept
+from vlm_ros.service.build_news import UNHEARD, BuildNews
+from vlm_ros.service.config import ServiceConfig
+from vlm_ros.service.opening import open_service
+from vlm_ros.service.service import Service
+from vlm_ros_interfaces.msg import EngineStatus, NavigationState, SceneDescription, TargetPercept
 
 _REFRESH_S = 1.0
 
 
 @dataclass(frozen=True)
-class InferenceNodeConfig(ServingConfig):
-    """What the model does with its time, which model it is, and where its pictures come from."""
+class InferenceNodeConfig(ServiceConfig, ServingConfig):
+    """Which model it is, what it does with its time, and where its pictures come from."""
 
-    model: str = setting("", "a model under engines/ or the folder of one; empty: the demo model")
-    precision: str = setting("fp32", "which of the model's ONNX files are run", choices=(*PRECISIONS, AUTO))
-    runtime: str = setting(ONNXRUNTIME, "what runs the engines; build_node must build for the same", choices=RUNTIMES)
-    threads: int = setting(0, "processor threads of each part of the model; 0: all cores", low=0, high=256)
     image_topic: str = setting("camera/image_raw", "the camera's topic, exactly")
     compressed: bool = setting(False, "the camera's topic carries CompressedImage (JPEG, PNG) instead of Image")
 
@@ -57,13 +53,13 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
     """Wires the model: pictures and wishes in, words and percepts out, all with the picture's own stamp."""
 
     _bundle: Bundle
-    _model: Model
 
     def __init__(self) -> None:
         super().__init__("inference_node", InferenceNodeConfig())
-        self._model_name = ""
+        self._service: Service | None = None
         self._worker: ModelWorker | None = None
         self._camera: CameraSubscription | None = None
+        self._engine_status: EngineStatus | None = None
         self._target, self._exploring = "", False
         self._trouble = Quieted(self.get_logger().warning)
         self._process = psutil.Process()
@@ -72,26 +68,23 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
         self._percepts = self.create_publisher(TargetPercept, "percept", 1)
         self.create_subscription(String, "target", self._on_target, LATCHED)
         self.create_subscription(NavigationState, "navigation_state", self._on_navigation_state, 1)
+        self.create_subscription(EngineStatus, "engine_status", self._on_engine_status, LATCHED)
         Questions(self, self._submit)
         publish_health(self, self.health)
         create_steady_timer(self, _REFRESH_S, self._refresh)
 
     def configure(self) -> None:
-        """Load the model from engines built for this device, and warm it up; without them say how to build them."""
-        config = self.config
-        self._bundle = Bundle(find_bundle(config.model))
-        builder = builder_for(config.runtime, self._bundle)
-        engines = find_engines(self._bundle, EngineStore(), config.precision, builder=builder)
-        self._model = load_model(self._bundle, engines, threads=config.threads)
-        self._model_name = self._bundle.name
-        warm_up(self._model)
-        self.get_logger().info(f"model '{self._model_name}' is loaded")
+        """Load the model and warm it up: from engines built for this device, or on ONNX Runtime until there are any."""
+        self._bundle = Bundle(find_bundle(self.config.model))
+        self._service = open_service(self._bundle, self.config, EngineStore())
+        self.get_logger().info(f"model '{self._bundle.name}' is loaded, {self._service.health[1]}")
 
     def activate(self) -> None:
         """Listen to the camera and let the model work."""
+        assert self._service is not None, "configure comes first"
         config = self.config
         self._counts = Counts()
-        worker = self._worker = ModelWorker(self._model, self._bundle.card, lambda: self.config, self)
+        worker = self._worker = ModelWorker(self._service.seat, self._bundle.card, lambda: self.config, self)
         self._set_wanted()
         worker.start()
         ages = age_reader(self, config.image_topic)
@@ -110,10 +103,9 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
 
     def cleanup(self) -> None:
         """Free the model."""
-        if self._model_name:
-            self._model.close()
-            self._model_name = ""
-            del self._bundle, self._model
+        if self._service is not None:
+            self._service.close()
+            self._service = None
 
     def stop(self) -> None:
         """Stop the model between two tokens: the robot hears nothing more and stands."""
@@ -135,20 +127,25 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
 
     def health(self) -> Health:
         """How the model does, for ``/diagnostics``."""
-        worker, camera = self._worker, self._camera
+        worker, camera, service = self._worker, self._camera, self._service
         values: dict[str, object] = {
             "state": self.state,
-            "model": self._model_name,
+            "model": self._bundle.name if service is not None else "",
+            "runtime": service.runtime if service is not None else "",
             "memory_bytes": self._process.memory_info().rss,
         }
-        if worker is None or camera is None:
+        if worker is None or camera is None or service is None:
             return Health(Level.OK, self.state, values)
         values["frames_received"] = worker.pictures.received
         values["frames_dropped"] = worker.pictures.dropped
         values.update(vars(worker.counts))
         if complaint := camera.complaint():
             return Health(Level.ERROR, complaint, values)
-        return Health(*self._news(worker.counts), values)
+        level, text = self._news(worker.counts)
+        if level is Level.OK:
+            as_wanted, where = service.health
+            level, text = Level.OK if as_wanted else Level.WARN, f"{text}, {where}"
+        return Health(level, text, values)
 
     def _news(self, counts: Counts) -> tuple[Level, str]:
         """What went wrong since this was last asked."""
@@ -182,9 +179,26 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
             raise BadQuestion("the inference node is not active: activate it first")
         return worker.submit(question, form, **facts)
 
+    def _on_engine_status(self, message: EngineStatus) -> None:
+        self._engine_status = message
+
+    def _build_news(self) -> BuildNews:
+        """What was last said of building this model; a builder that is gone builds no more."""
+        status = self._engine_status
+        if status is None or status.model != self._bundle.name:
+            return UNHEARD
+        if status.stage in (EngineStatus.STAGE_FAILED, EngineStatus.STAGE_CANCELLED):
+            return BuildNews(failure=status.message)
+        if status.ready or not self.count_publishers("engine_status"):
+            return UNHEARD
+        return BuildNews(progress=status.progress)
+
     def _refresh(self) -> None:
         if self._camera is not None:
             self._camera.refresh()
+        if self._service is not None:
+            self._service.news = self._build_news()
+            self._service.look()
 
 
 def main() -> int:

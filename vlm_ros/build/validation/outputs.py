@@ -1,16 +1,19 @@
-"""What a part answers at a precision, beside what it answers in fp32."""
+"""What a graph or engine of a part answers, beside what another of the same part answers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vlm_ros.build.precision.graph import Array, Feeds
-from vlm_ros.core.agreement import Agreement, agreement_of
-from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
+from vlm_ros.core.agreement import Agreement, Gate, agreement_of
+from vlm_ros.runtime.opening import runner_for
 from vlm_ros.runtime.runner import Runner
+
+if TYPE_CHECKING:  # brings the onnx package, which a robot that only builds need not have
+    from vlm_ros.build.precision.graph import Array, Feeds
 
 _PAST, _PRESENT = "past_key_values.", "present."
 LOGITS = "logits"
@@ -29,9 +32,17 @@ def compared_outputs(
     return agreements, tokens
 
 
-def answers_of(onnx: Path, samples: Sequence[Feeds]) -> dict[str, list[Array]]:
-    """What the graph gives for each of ``samples``, by output; of a cache only what it added."""
-    runner = OnnxRuntimeRunner(onnx)
+def faults_of(outputs: Mapping[str, Agreement], tokens: float | None, gate: Gate) -> list[str]:
+    """The bounds of ``gate`` that do not hold, in words."""
+    faults = [f"'{name}': {fault}" for name, agreement in outputs.items() for fault in agreement.faults(gate)]
+    if tokens is not None and not tokens >= gate.tokens:
+        faults.append(f"{tokens:.0%} of the next tokens are the same (at least {gate.tokens:.0%})")
+    return faults
+
+
+def answers_of(path: Path, samples: Sequence[Feeds]) -> dict[str, list[Array]]:
+    """What the graph or engine gives for each of ``samples``, by output; of a cache only what it added."""
+    runner = runner_for(path)
     runner.activate()
     try:
         answers: dict[str, list[Array]] = {}

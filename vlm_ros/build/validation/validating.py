@@ -10,7 +10,7 @@ from vlm_ros.build.external_data import total_bytes
 from vlm_ros.build.precision.files import read_model
 from vlm_ros.build.precision.graph import Feeds
 from vlm_ros.build.validation.layers import Layer, compared_layers, first_fault
-from vlm_ros.build.validation.outputs import compared_outputs
+from vlm_ros.build.validation.outputs import compared_outputs, faults_of
 from vlm_ros.core.agreement import Agreement
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
@@ -60,9 +60,7 @@ def validate_part(bundle: Bundle, part: str, precision: str, samples: Sequence[F
         raise BadBundle(f"'{candidate}' is not '{reference.name}' in other numbers ({error}): make it again") from error
     layers = list(compared_layers(read_model(reference), read_model(candidate), samples))
     gate = bundle.card.gate(precision)
-    faults = [f"'{name}': {fault}" for name, agreement in outputs.items() for fault in agreement.faults(gate)]
-    if tokens is not None and not tokens >= gate.tokens:
-        faults.append(f"{tokens:.0%} of the next tokens are the same (at least {gate.tokens:.0%})")
+    faults = faults_of(outputs, tokens, gate)
     wrong = first_fault(layers)
     if wrong is not None:
         faults.append(f"first wrong layer '{wrong.name}' ({wrong.operator}, {wrong.dtype}): {wrong.fault}")

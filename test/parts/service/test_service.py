@@ -1,0 +1,136 @@
+"""A model in service: on its ONNX files at first, on its engines when they are there and fit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vlm_ros.build.building import build_bundle
+from vlm_ros.build.key import EngineKey
+from vlm_ros.build.store import EngineStore
+from vlm_ros.core.answer import FreeText
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.errors import BuildFailed, MissingEngine, NotEnoughMemory
+from vlm_ros.core.frame import Frame
+from vlm_ros.service import service as service_module
+from vlm_ros.service.build_news import BuildNews
+from vlm_ros.service.config import ServiceConfig
+from vlm_ros.service.opening import open_service
+from vlm_ros.service.service import AS_EXPORTED, Service
+
+TINY = Bundle(Path(__file__).parents[2] / "bundles" / "tiny_llava")
+PICTURE = Frame(np.random.default_rng(5).integers(0, 256, (48, 64, 3), dtype=np.uint8))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> EngineStore:
+    return EngineStore(tmp_path)
+
+
+@pytest.fixture
+def service(store: EngineStore) -> Service:
+    return open_service(TINY, ServiceConfig(threads=1), store)
+
+
+def answer(service: Service) -> str:
+    return service.seat.model.observe(PICTURE).ask("What is in the image?", FreeText(16)).text
+
+
+def work_until(service: Service, condition: Callable[[], Any]) -> None:
+    """What the node and its worker do, again and again."""
+    end_s = time.monotonic() + 20.0
+    while not condition():
+        assert time.monotonic() < end_s, service.health
+        service.look()
+        service.seat.settle()
+        time.sleep(0.01)
+
+
+def test_answers_are_the_same_when_the_engines_take_over(service: Service, store: EngineStore) -> None:
+    before = answer(service)
+    assert service.runtime == AS_EXPORTED
+    assert not service.health[0]
+    build_bundle(TINY, store)
+    work_until(service, lambda: service.on_engines)
+    assert service.health == (True, f"on {service.runtime}")
+    assert answer(service) == before
+
+
+def test_engines_serve_from_the_start_when_they_are_there(store: EngineStore) -> None:
+    build_bundle(TINY, store)
+    assert open_service(TINY, ServiceConfig(wait_for_engines=True), store).on_engines
+
+
+def test_missing_engines_are_an_error_when_it_is_to_wait_for_them(store: EngineStore) -> None:
+    with pytest.raises(MissingEngine, match="vlm_ros build"):
+        open_service(TINY, ServiceConfig(wait_for_engines=True), store)
+
+
+def test_the_old_model_goes_first_when_memory_does_not_hold_both(
+    service: Service, store: EngineStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = answer(service)
+    build_bundle(TINY, store)
+    monkeypatch.setattr(service_module, "available_bytes", lambda: 1_000_000)
+    work_until(service, lambda: service.on_engines)
+    assert "memory does not hold both models" in caplog.text
+    assert answer(service) == before
+
+
+def test_the_old_model_comes_back_when_the_engines_do_not_load_in_its_place(
+    service: Service, store: EngineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = answer(service)
+    build_bundle(TINY, store)
+    monkeypatch.setattr(service_module, "available_bytes", lambda: 1_000_000)
+    loaded: list[Any] = []
+
+    def refuse_engines(bundle: Bundle, graphs: Any) -> None:
+        loaded.append(graphs)
+        if len(loaded) == 1:
+            raise NotEnoughMemory("0.01 GB are free")
+
+    monkeypatch.setattr(service_module, "check_run_memory", refuse_engines)
+    work_until(service, lambda: service.fault)
+    assert service.runtime == AS_EXPORTED
+    assert "0.01 GB are free" in service.health[1]
+    assert answer(service) == before
+
+
+def test_what_is_heard_of_the_build_is_told(service: Service) -> None:
+    service.news = BuildNews(progress=0.4)
+    assert service.health == (True, "on ONNX Runtime while engines are built (40%)")
+    service.news = BuildNews(failure="the disk is full")
+    assert service.health == (False, "on ONNX Runtime, since the engines could not be built: the disk is full")
+
+
+def test_engines_that_do_not_load_are_named_and_others_in_their_place_are_taken(
+    service: Service, store: EngineStore
+) -> None:
+    def spoil(key: EngineKey, onnx: Path, engine: Path) -> None:
+        engine.write_bytes(b"no graph")
+
+    build_bundle(TINY, store, check=spoil)
+    work_until(service, lambda: service.fault)
+    assert "cannot be used" in service.health[1]
+    assert answer(service)
+    with pytest.raises(BuildFailed):
+        open_service(TINY, ServiceConfig(wait_for_engines=True), store)
+    assert "cannot load" in open_service(TINY, ServiceConfig(), store).fault
+    for folder, _ in store.entries():
+        (folder / "engine").write_bytes(b"damaged: it is set aside and built again")
+    build_bundle(TINY, store)
+    work_until(service, lambda: service.on_engines)
+
+
+def test_a_model_on_its_way_is_freed_when_the_service_closes(service: Service, store: EngineStore) -> None:
+    build_bundle(TINY, store)
+    service.look()
+    service.close()
+    with pytest.raises(RuntimeError, match="not active"):
+        answer(service)

@@ -1,0 +1,46 @@
+"""From settings to a model in service."""
+
+from __future__ import annotations
+
+from vlm_ros.build.run_preflight import Graphs
+from vlm_ros.build.store import EngineStore
+from vlm_ros.build.vendors import builder_for
+from vlm_ros.build.wanted import WantedEngines, wanted_engines
+from vlm_ros.core.bundle import AUTO, Bundle
+from vlm_ros.core.errors import BuildFailed, MissingEngine, MissingLibrary
+from vlm_ros.models.loading import parts_of
+from vlm_ros.service.config import ServiceConfig
+from vlm_ros.service.service import AS_EXPORTED, Service, as_built, graphs_of
+
+
+def open_service(bundle: Bundle, config: ServiceConfig, store: EngineStore) -> Service:
+    """``bundle``, loaded and warm: on its engines where they are built, else on ONNX Runtime.
+
+    With ``wait_for_engines`` it is the engines or an error: ``MissingEngine``, ``MissingLibrary`` or
+    ``BuildFailed``. ``NotEnoughMemory`` where it would not fit.
+    """
+    wanted, fault = None, ""
+    try:
+        builder = builder_for(config.runtime, bundle)
+        wanted = wanted_engines(bundle, store, config.precision, builder, parts_of(bundle))
+        service = Service(bundle, config, wanted)
+        service.open(graphs_of(wanted, wanted.find()), as_built(wanted))
+        return service
+    except MissingEngine:
+        if config.wait_for_engines:
+            raise
+    except (MissingLibrary, BuildFailed) as error:
+        if config.wait_for_engines:
+            raise
+        fault = str(error)
+    service = Service(bundle, config, wanted, fault)
+    service.open(_as_exported(bundle, config, wanted), AS_EXPORTED)
+    return service
+
+
+def _as_exported(bundle: Bundle, config: ServiceConfig, wanted: WantedEngines | None) -> Graphs:
+    """The ONNX files that the engines are made of; fp32 where nobody can tell what was chosen for this device."""
+    if wanted is not None:
+        return graphs_of(wanted, wanted.onnx)
+    precision = "fp32" if config.precision == AUTO else config.precision
+    return {part: (bundle.onnx(part, precision), precision) for part in parts_of(bundle)}

@@ -1,0 +1,163 @@
+"""A model that answers from the start, and changes to the engines for this device when they are there.
+
+Until then ONNX Runtime runs the ONNX files that the engines are made of. New engines are loaded and warmed up
+beside the model that answers, and take its place between two pictures. Where memory does not hold both, the
+old model goes first, and answers pause while the new one is loaded.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from vlm_ros.build.preflight import available_bytes
+from vlm_ros.build.run_preflight import Graphs, check_run_memory, run_peak_bytes
+from vlm_ros.build.wanted import WantedEngines
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.clock import Clock, monotonic_s
+from vlm_ros.core.errors import VlmRosError
+from vlm_ros.models.loading import load_model, warm_up
+from vlm_ros.models.model import Model
+from vlm_ros.models.seat import ModelSeat
+from vlm_ros.service.build_news import UNHEARD, BuildNews
+from vlm_ros.service.config import ServiceConfig
+
+_log = logging.getLogger(__name__)
+_RETRY_S = 30.0
+"""Engines that could not be loaded are tried again after so long, and at once where they were built anew."""
+
+AS_EXPORTED = "onnxruntime, as exported"
+
+
+class Service:
+    """Call ``look`` every second or so, and ``close`` once nobody works with the model on ``seat`` any more.
+
+    ``wanted`` is ``None`` where the engines cannot run here, which ``fault`` explains. ``news`` is for whoever
+    hears of a build to set.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        config: ServiceConfig,
+        wanted: WantedEngines | None,
+        fault: str = "",
+        clock: Clock = monotonic_s,
+    ) -> None:
+        self.news: BuildNews = UNHEARD
+        self.fault = fault
+        self._bundle = bundle
+        self._config = config
+        self._wanted = wanted
+        self._clock = clock
+        self._next_try_s = float("-inf")
+        self._refused: tuple[int | None, ...] = ()
+        self._loading: threading.Thread | None = None
+        self._offered = False
+
+    def open(self, graphs: Graphs, runtime: str) -> None:
+        """Load ``graphs`` as the first model."""
+        self.runtime = runtime
+        self.seat = ModelSeat(self._loaded(graphs))
+
+    @property
+    def on_engines(self) -> bool:
+        """Whether the engines that were wanted answer."""
+        return self.runtime != AS_EXPORTED
+
+    @property
+    def health(self) -> tuple[bool, str]:
+        """Whether all is as it should be, and in words what answers and why."""
+        if self.on_engines:
+            return True, f"on {self.runtime}"
+        if self.fault:
+            return False, f"on ONNX Runtime: {self.fault}"
+        if self.news.progress is not None:
+            return True, f"on ONNX Runtime while engines are built ({self.news.progress:.0%})"
+        if self.news.failure:
+            return False, f"on ONNX Runtime, since the engines could not be built: {self.news.failure}"
+        if self._wanted is not None and self._wanted.missing:
+            missing = ", ".join(self._wanted.missing)
+            return False, f"on ONNX Runtime, since engines are missing: {missing}; run  {self._wanted.command}"
+        return True, "on ONNX Runtime while the engines are loaded"
+
+    def look(self) -> None:
+        """Begin to load the engines if they are there now."""
+        wanted = self._wanted
+        busy = self._offered or (self._loading is not None and self._loading.is_alive())
+        if self.on_engines or busy or wanted is None or wanted.missing:
+            return
+        if wanted.versions != self._refused or self._clock() >= self._next_try_s:
+            self._loading = threading.Thread(target=self._change_to, args=(wanted,), name="engines", daemon=True)
+            self._loading.start()
+
+    def close(self) -> None:
+        """Free the model, and the next one if it is on its way."""
+        self.seat.close()
+
+    def _change_to(self, wanted: WantedEngines) -> None:
+        """Load the engines in a thread of our own and have the worker take them over."""
+        runtime, versions = as_built(wanted), wanted.versions
+        try:
+            graphs = graphs_of(wanted, wanted.find())
+            if self._fits_beside(graphs):
+                model = self._loaded(graphs)
+                self._offered = True
+                self.seat.offer(lambda old: self._exchanged(old, model, runtime), withdraw=model.close)
+            else:
+                _log.warning("memory does not hold both models: answers pause while the engines are loaded")
+                self._offered = True
+                self.seat.offer(lambda old: self._replaced(old, graphs, wanted))
+        except Exception as error:
+            self._give_up(error, versions)
+
+    def _exchanged(self, old: Model, new: Model, runtime: str) -> Model:
+        old.close()
+        self._settle(runtime)
+        return new
+
+    def _replaced(self, old: Model, graphs: Graphs, wanted: WantedEngines) -> Model:
+        """Load the engines in the place of ``old``, and its own files again where that fails."""
+        old.close()
+        try:
+            new = self._loaded(graphs)
+        except VlmRosError as error:
+            self._give_up(error, wanted.versions)
+            return self._loaded(graphs_of(wanted, wanted.onnx))
+        self._settle(as_built(wanted))
+        return new
+
+    def _settle(self, runtime: str) -> None:
+        self.runtime, self.fault, self._offered = runtime, "", False
+        _log.info("the model answers on %s now", runtime)
+
+    def _give_up(self, error: Exception, versions: tuple[int | None, ...]) -> None:
+        self.fault, self._offered = f"the engines cannot be used: {error}", False
+        self._refused, self._next_try_s = versions, self._clock() + _RETRY_S
+        _log.error("%s", self.fault)
+
+    def _fits_beside(self, graphs: Graphs) -> bool:
+        free_bytes = available_bytes()
+        unbounded = free_bytes is None or not self._config.check_memory
+        return unbounded or run_peak_bytes(self._bundle, graphs) <= (free_bytes or 0)
+
+    def _loaded(self, graphs: Graphs) -> Model:
+        """The model of ``graphs``, warm."""
+        if self._config.check_memory:
+            check_run_memory(self._bundle, graphs)
+        paths: Mapping[str, Path] = {part: path for part, (path, _) in graphs.items()}
+        model = load_model(self._bundle, paths, threads=self._config.threads)
+        warm_up(model)
+        return model
+
+
+def as_built(wanted: WantedEngines) -> str:
+    """What runs the engines, in words."""
+    return f"{wanted.builder.runtime}, built for this device"
+
+
+def graphs_of(wanted: WantedEngines, paths: Mapping[str, Path]) -> Graphs:
+    """``paths`` by part, each with the precision that is wanted of the part."""
+    return {part: (path, wanted.parts[part].key.precision) for part, path in paths.items()}
