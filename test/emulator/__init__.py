@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 HOMES = ("vlm_ros.runtime.tensorrt", "vlm_ros.build.tensorrt")
 """What imports the libraries, and must be imported anew when others stand in for them."""
@@ -43,6 +43,15 @@ def installed(version: str = "10.3.0") -> Iterator[None]:
         for name in [name for name in sys.modules if name in stand_ins or _at_home(name)]:
             del sys.modules[name]
         sys.modules.update(hidden)
+
+
+def import_backend() -> SimpleNamespace:
+    """What the backend offers; it must be imported while the emulator stands in for the libraries."""
+    from vlm_ros.build.tensorrt.builder import TensorRtBuilder, TensorRtOptions
+    from vlm_ros.build.tensorrt.profiles import Limits
+    from vlm_ros.runtime.tensorrt.runner import TensorRtRunner
+
+    return SimpleNamespace(Builder=TensorRtBuilder, Options=TensorRtOptions, Limits=Limits, Runner=TensorRtRunner)
 
 
 def _at_home(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -41,6 +42,20 @@ class Value:
     def shape_for(self, sizes: Mapping[str, int]) -> Dims:
         """The shape where the dimensions have these sizes; names may be sums, such as ``past + sequence``."""
         return Dims(size if isinstance(size, int) else _sum(size, sizes) for size in self.sizes)
+
+
+def model_from_file(path: Path) -> onnx.ModelProto:
+    """The model with its external data, which the parser reads as a plain file, through links too."""
+    model = onnx.load(path, load_external_data=False)
+    for tensor in model.graph.initializer:
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        if entries:
+            content = (path.parent / entries["location"]).read_bytes()
+            start = int(entries.get("offset", 0))
+            tensor.raw_data = content[start : start + int(entries.get("length", len(content) - start))]
+            tensor.ClearField("external_data")
+            tensor.data_location = onnx.TensorProto.DEFAULT
+    return model
 
 
 class Graph:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import weakref
+from pathlib import Path
 
-import onnx
-
-from emulator.graph import Graph, Value
+from emulator.graph import Graph, Value, model_from_file
 from emulator.trt_types import DataType, Dims, ILogger, complain
 
-UNSUPPORTED = {"RMSNormalization", "RotaryEmbedding", "Attention"}
-"""What the parser of TensorRT 10.3 does not know."""
+UNSUPPORTED = {"Det"}
+"""What no parser knows."""
+
+NEWER = {"RMSNormalization", "RotaryEmbedding", "Attention"}
+"""What the parser does not know before TensorRT 11."""
 
 
 class ITensor:
@@ -74,17 +76,22 @@ class OnnxParser:
 
     def parse_from_file(self, model: str) -> bool:
         try:
-            graph = Graph(onnx.load(model).SerializeToString())
+            graph = Graph(model_from_file(Path(model)).SerializeToString())
             if not graph.outputs:
                 raise ValueError("a graph without outputs")
         except Exception as error:  # whatever protocol buffers and the file system raise
             complain(self._logger, f"cannot read {model}")
             self._errors.append(ParserError("", "", f"failed to parse ({type(error).__name__})"))
             return False
-        refused = [node for node in graph.nodes if node[1] in UNSUPPORTED]
+        refused = [node for node in graph.nodes if not self.supports_operator(node[1])]
         self._errors += [ParserError(name, operator, "no importer registered") for name, operator in refused]
         self._network._graph = graph
         return not refused
+
+    def supports_operator(self, op_name: str) -> bool:
+        from emulator import tensorrt
+
+        return op_name not in UNSUPPORTED and (op_name not in NEWER or int(tensorrt.__version__.split(".")[0]) >= 11)
 
     @property
     def num_errors(self) -> int:

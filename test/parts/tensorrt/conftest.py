@@ -15,22 +15,13 @@ from vlm_ros.core.bundle import Bundle
 TESTS = Path(__file__).parents[2]
 sys.path.insert(0, str(TESTS))
 
-from emulator import installed  # noqa: E402
+from emulator import import_backend, installed  # noqa: E402
 from emulator.memory import DEVICE  # noqa: E402
 
 try:
     import onnx  # noqa: F401
 except ImportError:  # the emulator reads graphs with it
     collect_ignore_glob = ["test_tensorrt_*.py"]
-
-
-def import_backend() -> SimpleNamespace:
-    """What the backend offers; it must be imported while the emulator stands in for the libraries."""
-    from vlm_ros.build.tensorrt.builder import TensorRtBuilder, TensorRtOptions
-    from vlm_ros.build.tensorrt.profiles import Limits
-    from vlm_ros.runtime.tensorrt.runner import TensorRtRunner
-
-    return SimpleNamespace(Builder=TensorRtBuilder, Options=TensorRtOptions, Limits=Limits, Runner=TensorRtRunner)
 
 
 @pytest.fixture

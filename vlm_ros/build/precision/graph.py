@@ -75,16 +75,17 @@ def set_nodes(model: Model, nodes: Iterable[Node]) -> None:
 
 def drop_unused(model: Model) -> None:
     """Take out weights that no node reads any more."""
-    used = {name for node in _all_nodes(model.graph) for name in node.input}
+    used = {name for node in all_nodes(model.graph) for name in node.input}
     used |= {output.name for output in model.graph.output}
     kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
 
 
-def _all_nodes(graph: Any) -> Iterable[Node]:
+def all_nodes(graph: Any) -> Iterable[Node]:
+    """The nodes of ``graph`` and of the graphs within them."""
     for node in graph.node:
         yield node
         for attribute in node.attribute:
             for inner in (attribute.g, *attribute.graphs):
-                yield from _all_nodes(inner)
+                yield from all_nodes(inner)
