@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from vlm_ros.evaluation.episode import EpisodeConfig, run_episode
@@ -12,9 +14,11 @@ from vlm_ros.evaluation.sources import BlindSource, OracleSource
 from vlm_ros.navigation.navigator import Mode
 from vlm_ros.navigation.policy import Outcome
 from vlm_ros.sim.draw import draw_scene
+from vlm_ros.sim.layout import Layout
 from vlm_ros.sim.truth import camera_distance_m
 
 SEED = 100_900
+OTHER_ROOM_SEED = 100_901
 
 
 def run(source=None, seed=SEED, **facts):
@@ -69,9 +73,42 @@ def test_follower_stays_before_the_target():
     assert result.collisions == 0
 
 
-def test_runs_repeat_exactly_however_many_processes_share_them():
-    runs = Runs("oracle", 2, SEED)
-    assert list(run_scenes(runs, processes=1)) == list(run_scenes(runs, processes=2))
+def runs(policy="oracle", scenes=1, mode=Mode.SEARCH, timeout_s=120.0, **facts):
+    return Runs(policy, scenes, SEED, EpisodeConfig(mode=mode, timeout_s=timeout_s), **facts)
+
+
+def test_follower_keeps_a_walking_target_in_sight():
+    (result,) = run_scenes(runs(mode=Mode.FOLLOW, timeout_s=40.0))
+    assert result.success and result.collisions == 0
+    assert len({(round(x, 1), round(y, 1)) for x, y in result.target_track}) > 10
+    assert 0.2 < result.figures["distance_m"] < 1.5
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        pytest.param({}, id="search"),
+        pytest.param({"target_absent": True}, id="a search for what is not there"),
+        pytest.param({"mode": Mode.FOLLOW}, id="follow"),
+        pytest.param({"mode": Mode.EXPLORE}, id="explore"),
+    ],
+)
+def test_robot_without_eyes_fails_at(facts):
+    (result,) = run_scenes(runs("blind", timeout_s=40.0, **facts))
+    assert not result.success
+    assert result.collisions == 0
+
+
+def test_target_in_the_other_room_is_reached_through_the_doorway():
+    (result,) = run_scenes(replace(runs(timeout_s=240.0, layout=Layout.TWO_ROOMS), seed=OTHER_ROOM_SEED))
+    assert result.success
+    assert result.figures["shortest_m"] > 2.0
+
+
+@pytest.mark.parametrize("mode", [Mode.SEARCH, Mode.FOLLOW, Mode.EXPLORE])
+def test_runs_repeat_exactly_however_many_processes_share_them(mode):
+    two = runs(scenes=2, mode=mode, timeout_s=20.0)
+    assert list(run_scenes(two, processes=1)) == list(run_scenes(two, processes=2))
 
 
 def test_picture_shows_the_way_that_was_driven():

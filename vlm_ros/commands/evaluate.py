@@ -1,15 +1,15 @@
-"""``vlm_ros evaluate``: how often, how directly and how safely the robot finds its target in simulated rooms."""
+"""``vlm_ros evaluate``: how well and how safely the robot searches, follows and explores in simulated rooms."""
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlm_ros.commands.progress import shown_progress
+from vlm_ros.core.clock import monotonic_s
 from vlm_ros.core.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -40,23 +40,21 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the scenes and report."""
     from vlm_ros.evaluation.report import report_from_results
 
-    report = report_from_results(arguments.policy, arguments.seed, _results(arguments))
+    began_s = monotonic_s()
+    results = _results(arguments)
+    report = report_from_results(arguments.policy, arguments.seed, results)
+    per_minute = 60.0 * len(results) / (monotonic_s() - began_s)
     if arguments.json:
-        print(json.dumps(dataclasses.asdict(report)))
+        print(json.dumps({**report.to_json(), "scenes_per_minute": round(per_minute, 1)}))
     else:
-        print(text_from_report(report))
+        print(f"{table_from_report(report)}\n{per_minute:.1f} scenes a minute")
     return 0
 
 
-def text_from_report(report: Report) -> str:
-    """The report in sentences."""
-    return (
-        f"{report.policy}: found its target in {report.success_rate:.0%} of {report.scenes} scenes, "
-        f"SPL {report.spl:.2f}\n"
-        f"touched something in {report.collision_rate:.0%} of them; {report.wrong_stops} wrong stops, "
-        f"{report.timeouts} time-outs\n"
-        f"{report.mean_time_s:.1f} s and {report.mean_decisions:.0f} answers on average"
-    )
+def table_from_report(report: Report) -> str:
+    """The report as a Markdown table, one figure a line."""
+    rows = [f"| {name.replace('_', ' ')} | {value} |" for name, value in report.to_json().items()]
+    return "\n".join(["| what | figure |", "|---|---|", *rows])
 
 
 def _results(arguments: argparse.Namespace) -> list[EpisodeResult]:
@@ -66,7 +64,7 @@ def _results(arguments: argparse.Namespace) -> list[EpisodeResult]:
     results = []
     with shown_progress() as report:
         for done, result in enumerate(run_scenes(runs, arguments.jobs), 1):
-            report(f"scene {result.seed}: {'found' if result.success else 'not found'}", done / runs.scenes)
+            report(f"scene {result.seed}: {'success' if result.success else 'failure'}", done / runs.scenes)
             results.append(result)
             if arguments.out is not None:
                 _write_picture(runs, result, arguments.out)

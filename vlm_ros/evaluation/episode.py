@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, replace
 
+from vlm_ros.core.motion import Velocity
 from vlm_ros.core.percept import Percept
-from vlm_ros.evaluation.metrics import EpisodeResult, stands_before, way_length_m
+from vlm_ros.evaluation.judges import WATCH_S, Ending, judge_for
+from vlm_ros.evaluation.metrics import EpisodeResult, way_length_m
 from vlm_ros.evaluation.sources import PerceptSource
 from vlm_ros.navigation.navigator import Mode, Navigator, NavigatorConfig
 from vlm_ros.navigation.policy import Outcome
 from vlm_ros.sim.camera import Camera
-from vlm_ros.sim.free_space import FreeSpace
 from vlm_ros.sim.scene import Scene
 from vlm_ros.sim.truth import NEAR_M
 from vlm_ros.sim.world import World
 
 STEP_S = 0.05
+_GRACE_S = 1.0
+"""A search that ends by its own time-out may still say so."""
 SKETCH_PX = (128, 96)
 """Width and height of pictures that only the truth is read from."""
 
@@ -61,13 +64,14 @@ def navigator_config(episode: EpisodeConfig) -> NavigatorConfig:
 
 
 def run_episode(scene: Scene, source: PerceptSource, config: EpisodeConfig) -> EpisodeResult:
-    """Drive until the search ends, or until the time-out in a mode that never ends."""
+    """Drive until the navigator ends its search, or for as long as a mode that never ends is to last."""
     if not source.needs_colors:
         scene = replace(scene, camera=replace(scene.camera, width_px=SKETCH_PX[0], height_px=SKETCH_PX[1]))
     world = World(scene)
     with Camera(world) as camera:
         run = _Run(world, camera, source, config)
-        while run.outcome is None and world.time_s < config.timeout_s + 1.0:
+        ends_s = config.timeout_s + (_GRACE_S if config.mode is Mode.SEARCH else 0.0)
+        while run.outcome is None and world.time_s < ends_s - 1e-9:
             run.step()
         return run.result()
 
@@ -78,19 +82,19 @@ class _Run:
     def __init__(self, world: World, camera: Camera, source: PerceptSource, config: EpisodeConfig) -> None:
         self._world, self._camera, self._source, self._config = world, camera, source, config
         self._target = world.scene.target
+        self._judge = judge_for(config.mode, world.scene)
         self._navigator = Navigator(navigator_config(config))
         self._navigator.activate()
         self._navigator.begin(config.mode, self._target)
         self._answers: deque[tuple[float, Percept]] = deque()
-        self._next_picture_s = 0.0
-        self._track = [world.pose]
+        self._next_picture_s = self._next_watch_s = 0.0
+        self._track, self._target_track = [world.pose], [_target_place(world.scene)]
         self._decisions = self._collisions = 0
         self.outcome: Outcome | None = None
 
     def step(self) -> None:
         now_s = self._world.time_s
-        if now_s >= self._next_picture_s - 1e-9:
-            self._take_picture(now_s)
+        self._look(now_s)
         while self._answers and self._answers[0][0] <= now_s + 1e-9:
             self._navigator.on_percept(self._answers.popleft()[1], now_s)
             self._decisions += 1
@@ -100,27 +104,46 @@ class _Run:
             self._navigator.on_scan(self._world.scan())
         output = self._navigator.step(now_s)
         self.outcome = output.outcome
+        self._move(output.velocity)
+
+    def _look(self, now_s: float) -> None:
+        """Take the robot's picture, and let the judge watch, where it is time to."""
+        if now_s >= self._next_picture_s - 1e-9:
+            percept = self._source.percept(self._world, self._camera, self._target, round(now_s * 1e9))
+            self._answers.append((now_s + self._config.delay_s, percept))
+            self._next_picture_s += 1.0 / self._config.answers_per_s
+        if now_s >= self._next_watch_s - 1e-9:
+            self._judge.watch(self._world, self._camera)
+            self._next_watch_s += WATCH_S
+
+    def _move(self, velocity: Velocity) -> None:
         touched = self._world.touching
-        self._world.step(output.velocity, STEP_S)
+        self._world.step(velocity, STEP_S)
         self._collisions += self._world.touching and not touched
         self._track.append(self._world.pose)
-
-    def _take_picture(self, now_s: float) -> None:
-        percept = self._source.percept(self._world, self._camera, self._target, round(now_s * 1e9))
-        self._answers.append((now_s + self._config.delay_s, percept))
-        self._next_picture_s += 1.0 / self._config.answers_per_s
+        self._target_track.append(_target_place(self._world.scene))
 
     def result(self) -> EpisodeResult:
-        scene = self._world.scene
+        world, way_m = self._world, way_length_m(self._track)
+        verdict = self._judge.verdict(Ending(world, self._camera, self.outcome, way_m))
+        moving = world.scene.walk is not None
         return EpisodeResult(
-            seed=scene.seed,
+            seed=world.scene.seed,
+            task=self._judge.task,
             target=self._target,
             outcome=self.outcome,
-            success=self.outcome is Outcome.FOUND and stands_before(scene, self._world.pose, self._camera),
+            success=verdict.success,
+            figures=verdict.figures,
             collisions=self._collisions,
-            way_m=way_length_m(self._track),
-            shortest_m=FreeSpace(scene).shortest_path_m(scene.start, self._target),
-            time_s=self._world.time_s,
+            way_m=way_m,
+            time_s=world.time_s,
+            timed_out=world.time_s > self._config.timeout_s - STEP_S,
             decisions=self._decisions,
             track=tuple(self._track),
+            target_track=tuple(self._target_track) if moving else (),
         )
+
+
+def _target_place(scene: Scene) -> tuple[float, float]:
+    thing = scene.target_object
+    return (0.0, 0.0) if thing is None else (thing.x_m, thing.y_m)

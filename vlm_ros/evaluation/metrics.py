@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vlm_ros.core.motion import Pose
@@ -18,18 +18,21 @@ NEAR_SLACK_M = 0.3
 
 @dataclass(frozen=True)
 class EpisodeResult:
-    """What happened. ``shortest_m`` is the length of the shortest free way to a place near the target."""
+    """What happened. ``figures`` are the judge's (``judges.py``); both tracks hold a point for every step."""
 
     seed: int
+    task: str
     target: str
     outcome: Outcome | None
     success: bool
+    figures: Mapping[str, float]
     collisions: int
     way_m: float
-    shortest_m: float
     time_s: float
+    timed_out: bool
     decisions: int
     track: tuple[Pose, ...]
+    target_track: tuple[tuple[float, float], ...] = ()
 
     @property
     def wrong_stop(self) -> bool:
@@ -38,8 +41,8 @@ class EpisodeResult:
 
     @property
     def spl(self) -> float:
-        """See ``success_by_path_length``."""
-        return success_by_path_length(self.success, self.way_m, self.shortest_m)
+        """See ``success_by_path_length``; 0 where nothing was searched for."""
+        return self.figures.get("spl", 0.0)
 
 
 def success_by_path_length(success: bool, way_m: float, shortest_m: float | None) -> float:

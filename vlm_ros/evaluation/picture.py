@@ -38,12 +38,12 @@ def picture_of_run(scene: Scene, result: EpisodeResult) -> Image.Image:
 
 
 def _title(result: EpisodeResult) -> str:
-    said = "nothing" if result.outcome is None else result.outcome.value.replace("_", " ")
+    said = "" if result.outcome is None else f", said {result.outcome.value.replace('_', ' ')}"
     verdict = "success" if result.success else "wrong stop" if result.wrong_stop else "failure"
+    figures = ", ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in result.figures.items())
     return (
-        f"{result.seed}  {result.target}: said {said}, {verdict}\n"
-        f"{result.time_s:.1f} s, {result.way_m:.2f} m (shortest {result.shortest_m:.2f} m), "
-        f"SPL {result.spl:.2f}, touched {result.collisions}x"
+        f"{result.seed}  {result.task} {result.target}{said}: {verdict}\n"
+        f"{result.time_s:.1f} s, {result.way_m:.2f} m, touched {result.collisions}x, {figures}"
     )
 
 

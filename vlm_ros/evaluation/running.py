@@ -13,7 +13,9 @@ from vlm_ros.core.errors import BadConfig
 from vlm_ros.evaluation.episode import EpisodeConfig, run_episode
 from vlm_ros.evaluation.metrics import EpisodeResult
 from vlm_ros.evaluation.sources import BlindSource, ModelSource, OracleSource, PerceptSource
+from vlm_ros.navigation.navigator import Mode
 from vlm_ros.sim.draw import draw_scene
+from vlm_ros.sim.draw_walk import with_walking_target
 from vlm_ros.sim.layout import Layout
 from vlm_ros.sim.scene import Scene
 
@@ -40,10 +42,13 @@ class Runs:
             raise BadConfig(f"unknown policy '{self.policy}': known are {', '.join(POLICIES)}")
         if self.scenes < 1:
             raise BadConfig(f"{self.scenes} scenes cannot be run: give 1 or more")
+        if self.target_absent and self.episode.mode is not Mode.SEARCH:
+            raise BadConfig(f"a target that is absent can be searched for only: the mode is {self.episode.mode.value}")
 
     def scene(self, seed: int) -> Scene:
-        """The scene of ``seed``."""
-        return draw_scene(seed, layout=self.layout, target_absent=self.target_absent)
+        """The scene of ``seed``; a target that is to be followed walks."""
+        scene = draw_scene(seed, layout=self.layout, target_absent=self.target_absent)
+        return with_walking_target(scene) if self.episode.mode is Mode.FOLLOW else scene
 
 
 def run_scenes(runs: Runs, processes: int = 1) -> Iterator[EpisodeResult]:

@@ -7,6 +7,7 @@ objects as upright prisms, which are what the robot bumps into and what the lase
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from vlm_ros.sim.gl import mujoco
@@ -19,6 +20,8 @@ WALL_HEIGHT_M = 2.6
 LARGEST_PICTURE_PX = 640
 """Pictures up to this many pixels a side can be drawn, or up to the robot camera's size if that is larger."""
 SOLID_GROUPS = (0, 3)
+WALKER = "walker"
+"""The body of a target that walks."""
 TIMESTEP_S = 0.002
 _SKIRTING_HEIGHT_M = 0.09
 _LOOKS_GROUP, _FOOTPRINT_GROUP = 2, 3
@@ -43,7 +46,10 @@ def model_from_scene(scene: Scene) -> Any:
     for wall in scene.walls:
         _add_wall(spec, wall, scene)
     for index, thing in enumerate(scene.objects):
-        _add_object(spec, index, thing)
+        if scene.walk is not None and thing.name == scene.target:
+            _add_object(spec, spec.worldbody.add_body(name=WALKER, mocap=True), index, replace(thing, x_m=0.0, y_m=0.0))
+        else:
+            _add_object(spec, spec.worldbody, index, thing)
     _add_lighting(spec, scene.lighting)
     add_robot(spec, scene.camera)
     return spec.compile()
@@ -110,17 +116,17 @@ def _skirting_rgba(surface: Surface) -> tuple[float, float, float, float]:
     return red, green, blue, 1.0
 
 
-def _add_object(spec: Any, index: int, thing: SceneObject) -> None:
-    _add_footprint(spec, thing)
+def _add_object(spec: Any, body: Any, index: int, thing: SceneObject) -> None:
+    _add_footprint(body, thing)
     look = {"name": look_name(index), "rgba": (*thing.rgb, 1.0), "group": _LOOKS_GROUP, "contype": 0, "conaffinity": 0}
     place = (thing.x_m, thing.y_m, 0.0)
     if thing.shape in OUTLINES:
         _add_mesh(spec, f"mesh_{index}", thing)
-        spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=f"mesh_{index}", pos=place, **look)
+        body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=f"mesh_{index}", pos=place, **look)
     else:
         middle = (thing.x_m, thing.y_m, thing.height_m / 2)
         kind, size = _primitive(thing)
-        spec.worldbody.add_geom(type=kind, size=size, pos=middle, quat=_turned(thing.yaw_rad), **look)
+        body.add_geom(type=kind, size=size, pos=middle, quat=_turned(thing.yaw_rad), **look)
 
 
 def _add_mesh(spec: Any, name: str, thing: SceneObject) -> None:
@@ -131,10 +137,10 @@ def _add_mesh(spec: Any, name: str, thing: SceneObject) -> None:
     )  # fmt: skip
 
 
-def _add_footprint(spec: Any, thing: SceneObject) -> None:
+def _add_footprint(body: Any, thing: SceneObject) -> None:
     half_m = thing.height_m / 2
     box = thing.shape == "box"
-    spec.worldbody.add_geom(
+    body.add_geom(
         type=mujoco.mjtGeom.mjGEOM_BOX if box else mujoco.mjtGeom.mjGEOM_CYLINDER,
         size=(thing.radius_m, thing.radius_m, half_m) if box else (thing.radius_m, half_m, 0),
         pos=(thing.x_m, thing.y_m, half_m), quat=_turned(thing.yaw_rad), group=_FOOTPRINT_GROUP,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vlm_ros.core.motion import Pose
 from vlm_ros.sim.footprint import Footprint
 from vlm_ros.sim.robot import CAMERA_FORWARD_M
+from vlm_ros.sim.walk import Walk
 
 Rgb = tuple[float, float, float]
 """Red, green and blue, each 0..1."""
@@ -134,6 +135,7 @@ class CameraSpec:
 class Scene:
     """Everything that distinguishes one room from another. ``target`` is a name such as ``red ball``.
 
+    With a ``walk`` the target moves; ``objects`` then says where it starts, or where it is at one moment.
     The origin is the middle of the room; x and y run along its walls.
     """
 
@@ -146,6 +148,7 @@ class Scene:
     start: Pose
     camera: CameraSpec
     target: str
+    walk: Walk | None = None
 
     @cached_property
     def footprints(self) -> tuple[Footprint, ...]:

@@ -15,6 +15,7 @@ from vlm_ros.sim.robot import LASER_HEIGHT_M, TRACK_M, WHEEL_RADIUS_M
 from vlm_ros.sim.robot_model import BASE, WHEELS
 from vlm_ros.sim.room_model import SOLID_GROUPS, TIMESTEP_S, model_from_scene
 from vlm_ros.sim.scene import Scene
+from vlm_ros.sim.walk import Walker
 
 SCAN_BEAMS = 180
 SCAN_MIN_M, SCAN_MAX_M = 0.05, 8.0
@@ -22,6 +23,8 @@ SCAN_MIN_M, SCAN_MAX_M = 0.05, 8.0
 
 class World:
     """The room of ``scene`` with the robot at its start. The same commands always give the same motion.
+
+    A target that walks does so while the world is stepped: ``scene`` shows where it is now.
 
     ``encoder_noise`` and ``encoder_seed`` are for ``odometry``, see ``DeadReckoning``.
     """
@@ -36,6 +39,8 @@ class World:
         self._solid = np.isin(self.model.geom_group, SOLID_GROUPS)
         self._solid[self.model.geom("floor").id] = False
         self.touching = False
+        self._walker = None if scene.walk is None else Walker(scene, scene.walk)
+        self._show_walker()
         self.place(scene.start)
 
     def place(self, pose: Pose) -> None:
@@ -61,6 +66,17 @@ class World:
             mujoco.mj_step(self.model, self.data)
             self.touching = self.touching or self._touches()
         self._reckoning.update(*self._wheels_rad)
+        if self._walker is not None:
+            self._walker.step(self.pose, dt_s)
+            self._show_walker()
+
+    def _show_walker(self) -> None:
+        """Put the target where it has walked to."""
+        if self._walker is not None:
+            self.scene = self._walker.scene
+            thing = self.scene.target_object
+            assert thing is not None, "a walking target is in the scene"
+            self.data.mocap_pos[0, :2] = thing.x_m, thing.y_m
 
     @property
     def time_s(self) -> float:

@@ -1,33 +1,37 @@
 """Many runs in one object."""
 
-import dataclasses
 import json
 
 import pytest
 
 from vlm_ros.core.motion import Pose
-from vlm_ros.evaluation.metrics import EpisodeResult, way_length_m
+from vlm_ros.evaluation.metrics import EpisodeResult, success_by_path_length, way_length_m
 from vlm_ros.evaluation.report import report_from_results
 from vlm_ros.navigation.policy import Outcome
 
-KEYS = "policy scenes seed success_rate spl collision_rate wrong_stops timeouts mean_time_s mean_decisions"
+KEYS = (
+    "policy task scenes seed success_rate collision_rate wrong_stops given_up timeouts mean_time_s mean_decisions spl"
+)
 
 
-def result(outcome=Outcome.FOUND, success=True, collisions=0, way_m=2.0, shortest_m=1.0):
-    track = (Pose(0.0, 0.0, 0.0), Pose(way_m, 0.0, 0.0))
-    return EpisodeResult(100_000, "red ball", outcome, success, collisions, way_m, shortest_m, 10.0, 50, track)
+def result(outcome=Outcome.FOUND, success=True, collisions=0, timed_out=False, **figures):
+    figures = figures or {"spl": 0.5 * success}
+    track = (Pose(0.0, 0.0, 0.0), Pose(2.0, 0.0, 0.0))
+    return EpisodeResult(
+        100_000, "search", "red ball", outcome, success, figures, collisions, 2.0, 10.0, timed_out, 50, track
+    )
 
 
 @pytest.mark.parametrize(
-    ("run", "spl"),
+    ("success", "way_m", "shortest_m", "spl"),
     [
-        pytest.param(result(way_m=2.0), 0.5, id="twice the shortest way"),
-        pytest.param(result(way_m=0.5), 1.0, id="never above one"),
-        pytest.param(result(Outcome.LOST, False), 0.0, id="no success, no credit"),
+        pytest.param(True, 2.0, 1.0, 0.5, id="twice the shortest way"),
+        pytest.param(True, 0.5, 1.0, 1.0, id="never above one"),
+        pytest.param(False, 1.0, 1.0, 0.0, id="no success, no credit"),
     ],
 )
-def test_spl_when(run, spl):
-    assert run.spl == pytest.approx(spl)
+def test_spl_when(success, way_m, shortest_m, spl):
+    assert success_by_path_length(success, way_m, shortest_m) == pytest.approx(spl)
 
 
 @pytest.mark.parametrize(
@@ -44,17 +48,22 @@ def test_report_counts_every_kind_of_end_once():
         result(collisions=3),
         result(Outcome.FOUND, False),
         result(Outcome.NOT_FOUND, False),
-        result(Outcome.LOST, False),
+        result(Outcome.LOST, False, timed_out=True),
     ]
     report = report_from_results("oracle", 100_000, runs)
-    assert (report.scenes, report.success_rate, report.spl) == (5, 0.4, 0.2)
-    assert (report.collision_rate, report.wrong_stops, report.timeouts) == (0.2, 1, 2)
+    assert (report.scenes, report.success_rate, report.figures) == (5, 0.4, {"spl": 0.2})
+    assert (report.collision_rate, report.wrong_stops, report.given_up, report.timeouts) == (0.2, 1, 1, 1)
 
 
-def test_json_line_has_exactly_the_promised_keys():
-    line = json.dumps(dataclasses.asdict(report_from_results("blind", 7, [result()])))
+def test_json_is_flat_and_has_exactly_the_promised_keys():
+    line = json.dumps(report_from_results("blind", 7, [result()]).to_json())
     assert " ".join(json.loads(line)) == KEYS
     assert "\n" not in line
+
+
+def test_figures_of_the_task_are_averaged_by_name():
+    runs = [result(floor_seen=0.8, hidden=0.0), result(floor_seen=1.0, hidden=0.5)]
+    assert report_from_results("oracle", 7, runs).figures == {"floor_seen": 0.9, "hidden": 0.25}
 
 
 def test_way_is_the_sum_of_its_pieces():
