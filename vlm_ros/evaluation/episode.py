@@ -48,15 +48,12 @@ def default_timeout_s(mode: Mode, rooms: int, answers_per_s: float) -> float:
 
 
 def navigator_config(episode: EpisodeConfig) -> NavigatorConfig:
-    """The simulated robot's limits, and patience for answers as slow as the episode's."""
-    patience_s = max(1.5, episode.delay_s + 2.5 / episode.answers_per_s)
+    """The simulated robot's limits."""
     return NavigatorConfig(
         max_linear_mps=0.4,
         max_angular_radps=1.5,
         max_linear_mps2=0.8,
         max_angular_radps2=4.0,
-        max_percept_age_s=patience_s,
-        max_silence_s=patience_s,
         robot_radius_m=0.18,
         search_timeout_s=episode.timeout_s,
         near_m=NEAR_M,

@@ -16,6 +16,8 @@ from vlm_ros.navigation.track import wrapped
 
 _LONGEST_STEP_S = 0.1
 _CLOCK_SLACK_S = 0.5
+_PATIENCE = 1.5
+"""An answer may take so many times as long as answers usually do."""
 
 
 class Reason(Enum):
@@ -30,6 +32,7 @@ class Reason(Enum):
     BAD_WISH = "bad_wish"
     SILENT = "silent"
     STALE_PERCEPT = "stale_percept"
+    UNSEEN_GROUND = "unseen_ground"
     UNREADABLE_PERCEPT = "unreadable_percept"
     PATH_BLOCKED = "path_blocked"
     OBSTACLE = "obstacle"
@@ -45,13 +48,22 @@ class GateConfig:
     max_angular_radps: float = setting(0.0, "highest turn rate", unit="rad/s", low=0.0, high=6.0, live=True)
     max_linear_mps2: float = setting(0.0, "highest acceleration", unit="m/s^2", low=0.0, high=10.0, live=True)
     max_angular_radps2: float = setting(0.0, "highest turn acceleration", unit="rad/s^2", low=0.0, high=30.0, live=True)
+    max_blind_m: float = setting(
+        0.5, "how far the robot drives past the place of the newest picture with an answer", unit="m", low=0.05,
+        high=5.0, live=True,
+    )  # fmt: skip
     max_percept_age_s: float = setting(
-        1.5, "age of the newest picture with an answer past which the robot stands", unit="s", low=0.1, high=30.0,
-        live=True,
+        1.5, "age of the newest picture with an answer past which the robot stands; more for a model that has been "
+        "slower all along", unit="s", low=0.1, high=30.0, live=True,
     )  # fmt: skip
     max_silence_s: float = setting(
-        1.5, "time without any answer past which the robot stands", unit="s", low=0.1, high=30.0, live=True
-    )
+        1.5, "time without any answer past which the robot stands; more for a model that has been slower all along",
+        unit="s", low=0.1, high=30.0, live=True,
+    )  # fmt: skip
+    longest_wait_s: float = setting(
+        12.0, "age and silence past which the robot stands however slow the model has been", unit="s", low=0.1,
+        high=60.0, live=True,
+    )  # fmt: skip
     max_scan_age_s: float = setting(
         0.5, "age of the newest laser scan past which a robot that had one stands", unit="s", low=0.1, high=5.0,
         live=True,
@@ -124,13 +136,14 @@ class CommandGate:
             return _zero(Reason.BAD_WISH, f"the policy wished for {wish.velocity}")
         if percept is None:
             return _zero(Reason.SILENT, "no answer yet: is the inference node running?")
-        if not senses.silence_s <= limits.max_silence_s:
+        if not senses.silence_s <= self._patience_s(limits.max_silence_s, senses.answer_every_s):
             return _zero(Reason.SILENT, f"no answer for {senses.silence_s:.1f} s: is the inference node running?")
-        if not -_CLOCK_SLACK_S <= senses.percept_age_s <= limits.max_percept_age_s:
+        longest_age_s = self._patience_s(limits.max_percept_age_s, senses.answer_delay_s + senses.answer_every_s)
+        if not -_CLOCK_SLACK_S <= senses.percept_age_s <= longest_age_s:
             return _zero(
                 Reason.STALE_PERCEPT,
                 f"the newest answer is about a picture {senses.percept_age_s:.1f} s old, "
-                f"at most {limits.max_percept_age_s:g} s is allowed",
+                f"at most {longest_age_s:.2g} s is allowed",
             )
         if not percept.readable:
             return _zero(Reason.UNREADABLE_PERCEPT, "the newest answer was cut or could not be read")
@@ -138,11 +151,17 @@ class CommandGate:
             return _zero(Reason.OBSTACLE, f"the laser fell silent {senses.now_s - senses.scan.stamp_s:.1f} s ago")
         return None
 
+    def _patience_s(self, at_least_s: float, usual_s: float) -> float:
+        """How long to wait for what usually takes ``usual_s``."""
+        return max(at_least_s, min(self._limits.longest_wait_s, _PATIENCE * usual_s))
+
     def _limited(self, wish: Wish, senses: Senses, dt_s: float) -> Command:
         limits, linear = self._limits, wish.velocity.linear_mps
         caps = [_Cap(limits.max_linear_mps, Reason.SPEED_LIMIT, f"limited to {limits.max_linear_mps:g} m/s")]
         if linear > 0.0 and blocks_here(senses):
             caps.append(_Cap(0.0, Reason.PATH_BLOCKED, "the path straight ahead is blocked"))
+        if linear != 0.0:
+            caps.append(self._blind_cap(senses.driven_m))
         if linear != 0.0 and senses.scan is not None:
             caps.append(self._laser_cap(senses.scan, backwards=linear < 0.0))
         cap = min(caps, key=lambda cap: cap.linear_mps)
@@ -155,6 +174,12 @@ class CommandGate:
         if velocity != Velocity(allowed, turn):
             return Command(velocity, Reason.ACCELERATION_LIMIT, "speeding up or slowing down")
         return _passed(velocity)
+
+    def _blind_cap(self, driven_m: float) -> _Cap:
+        limits = self._limits
+        left_m = max(0.0, limits.max_blind_m - driven_m)
+        speed_mps = braking_speed_mps(left_m, limits.max_linear_mps2, limits.reaction_s)
+        return _Cap(speed_mps, Reason.UNSEEN_GROUND, f"driven {driven_m:.2f} m since the newest picture with an answer")
 
     def _laser_cap(self, scan: Scan, *, backwards: bool) -> _Cap:
         limits = self._limits

@@ -9,7 +9,9 @@ import numpy as np
 from vlm_ros.core.motion import Pose
 from vlm_ros.navigation.belief import TargetBelief
 from vlm_ros.navigation.grid import Floats
+from vlm_ros.navigation.looks import newness
 from vlm_ros.navigation.memory import Memory
+from vlm_ros.navigation.policy import Senses
 from vlm_ros.navigation.steering import SteeringConfig
 
 _HEADINGS_RAD = np.radians(np.arange(-180.0, 180.0, 10.0))
@@ -30,19 +32,24 @@ class Look:
     promise: float
 
 
-def best_turn(memory: Memory, pose: Pose, now_s: float, config: SteeringConfig, turning: float) -> Look:
-    """The best turn on the spot; ``turning`` is the sign of the present turn, which is kept when in doubt."""
-    belief = memory.belief
+def best_turn(memory: Memory, senses: Senses, config: SteeringConfig, turning: float) -> Look:
+    """The best turn on the spot; ``turning`` is the sign of the present turn, which is kept when in doubt.
+
+    The picture that is taken here and now is being answered already: the next one had better show something else.
+    """
+    belief, pose = memory.belief, senses.pose
     distance_m, angle_rad = belief.grid.polar_from(pose)
-    seen = belief.mass * belief.eyes.recall(distance_m, np.zeros_like(angle_rad))
+    missed = 1.0 - belief.eyes.recall(distance_m, angle_rad)
+    seen = missed * belief.mass * belief.eyes.recall(distance_m, np.zeros_like(angle_rad))
     sectors = len(_HEADINGS_RAD)
     sector = np.round((angle_rad + np.pi) / (2 * np.pi) * sectors).astype(np.int64) % sectors
     by_sector = np.bincount(sector, seen, sectors)
     side = int(belief.eyes.half_fov_rad / (2 * np.pi) * sectors)
     in_view = sum(np.roll(by_sector, shift) for shift in range(-side, side + 1))
     keep_on = np.where(_HEADINGS_RAD * turning > 0.0, _KEEP_ON, 1.0)
-    new = memory.looks.novelty(pose, _HEADINGS_RAD, now_s)
-    promise = new * keep_on * in_view / (np.abs(_HEADINGS_RAD) / config.turn_radps + _LOOK_TAKES_S)
+    new = np.minimum(memory.looks.novelty(pose, _HEADINGS_RAD, senses.now_s), newness(_HEADINGS_RAD))
+    look_takes_s = max(_LOOK_TAKES_S, senses.answer_every_s)
+    promise = new * keep_on * in_view / (np.abs(_HEADINGS_RAD) / config.turn_radps + look_takes_s)
     best = int(np.argmax(promise))
     return Look(float(_HEADINGS_RAD[best]), 0.0, float(promise[best]))
 

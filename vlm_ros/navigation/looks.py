@@ -30,7 +30,12 @@ class Looks:
     def novelty(self, pose: Pose, turns_rad: Floats, stamp_s: float) -> Floats:
         """0 (seen it all) to 1 (new) for pictures from ``pose`` turned by each of ``turns_rad``."""
         x_m, y_m, yaw_rad, then_s = self._looks.T[:, :, np.newaxis]
-        turned = np.abs(wrapped_all(pose.yaw_rad + turns_rad - yaw_rad)) / _NEW_TURN_RAD
+        turned = newness(pose.yaw_rad + turns_rad - yaw_rad)
         moved = np.hypot(pose.x_m - x_m, pose.y_m - y_m) / _NEW_WAY_M
         waited = np.minimum(np.abs(stamp_s - then_s) / _NEW_TIME_S, _MOST_BY_TIME)
         return np.asarray(np.minimum(1.0, turned + moved + waited).min(axis=0, initial=1.0))
+
+
+def newness(turns_rad: Floats) -> Floats:
+    """0 (the same picture) and more, for a picture that is turned by each of ``turns_rad`` against another."""
+    return np.abs(wrapped_all(turns_rad)) / _NEW_TURN_RAD

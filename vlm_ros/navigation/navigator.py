@@ -14,6 +14,7 @@ from vlm_ros.navigation.explore import ExplorePolicy
 from vlm_ros.navigation.follow import FollowConfig, FollowPolicy
 from vlm_ros.navigation.gate import Command, CommandGate, GateConfig, Reason
 from vlm_ros.navigation.idle import IdlePolicy
+from vlm_ros.navigation.pace import Pace
 from vlm_ros.navigation.policy import Outcome, Policy, Senses, Wish
 from vlm_ros.navigation.search import SearchConfig, SearchPolicy
 from vlm_ros.navigation.track import Track
@@ -84,6 +85,7 @@ class Navigator:
         self._target = ""
         self._hold: Reason | None = Reason.DEACTIVATED
         self._track = Track()
+        self._pace = Pace()
         self._scan: Scan | None = None
         self._commanded = STANDSTILL
         self._stepped_s = -math.inf
@@ -152,6 +154,7 @@ class Navigator:
             return False
         self._task.percept, self._task.received_s = percept, received_s
         self._task.seen_from = self._track.at(percept.stamp_s)
+        self._pace.on_answer(percept.stamp_s, received_s)
         return True
 
     def on_odometry(self, odometry: Odometry) -> None:
@@ -202,7 +205,10 @@ class Navigator:
             percept,
             percept_age_s=now_s - percept.stamp_s,
             seen_from=task.seen_from,
+            driven_m=self._track.driven_since_m(percept.stamp_s),
             silence_s=now_s - task.received_s,
+            answer_every_s=self._pace.interval_s,
+            answer_delay_s=self._pace.delay_s,
             scan=self._scan,
         )
 

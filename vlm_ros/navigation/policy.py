@@ -16,7 +16,9 @@ class Senses:
 
     ``pose`` is where the robot believes it is (``track.py``). ``percept`` is the newest one, the same
     object until the next arrives; how old its picture is, ``percept_age_s`` says, where it was taken,
-    ``seen_from``. ``silence_s`` is how long ago any percept arrived. ``scan`` is ``None`` without a laser.
+    ``seen_from``, and how far the wheels have driven since, there and back, ``driven_m``. ``silence_s`` is how
+    long ago any percept arrived, ``answer_every_s`` and ``answer_delay_s`` how long answers take of late
+    (``pace.py``). ``scan`` is ``None`` without a laser.
     """
 
     now_s: float
@@ -26,6 +28,9 @@ class Senses:
     seen_from: Pose = Pose(0.0, 0.0, 0.0)
     silence_s: float = float("inf")
     scan: Scan | None = None
+    driven_m: float = 0.0
+    answer_every_s: float = 0.0
+    answer_delay_s: float = 0.0
 
 
 class Outcome(Enum):

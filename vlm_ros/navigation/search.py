@@ -102,5 +102,5 @@ class SearchPolicy:
         if verdict is Verdict.NOTHING:
             self._memory.belief.doubt(senses.pose, self._config.near_m, _DOUBTED)
             self._target.update(self._memory.belief, senses.pose)
-        velocity = self._steering.turn(senses, confirmation.aim_rad(senses.pose))
+        velocity = self._steering.turn(senses, confirmation.aim_rad(senses))
         return Wish(velocity, "confirming", "looking again")

@@ -76,7 +76,7 @@ class Seeking:
     def _choose(self, senses: Senses) -> None:
         pose = senses.pose
         turning = wrapped(self._heading_rad - pose.yaw_rad)
-        turn = best_turn(self._memory, pose, senses.now_s, self._config, turning)
+        turn = best_turn(self._memory, senses, self._config, turning)
         place = best_place(self._memory, pose, self._config)
         self._heading_rad = pose.yaw_rad + turn.angle_rad
         worth = _TURNED_ENOUGH if self._turned_rad > _ENOUGH_TURNING_RAD else 1.0

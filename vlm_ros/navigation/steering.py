@@ -8,19 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlm_ros.core.config import setting
-from vlm_ros.core.motion import Velocity
+from vlm_ros.core.motion import Pose, Velocity
 from vlm_ros.core.percept import PathAhead, Percept
+from vlm_ros.navigation.grid import wrapped_all
 from vlm_ros.navigation.ground import SEEN_TO_M
 from vlm_ros.navigation.memory import Memory
 from vlm_ros.navigation.place import Place
 from vlm_ros.navigation.policy import Senses
 from vlm_ros.navigation.route import next_on_route
-from vlm_ros.navigation.track import seen_in
+from vlm_ros.navigation.track import seen_in, wrapped
 
 _DIRECTIONS_RAD = np.radians(np.arange(-150.0, 151.0, 7.5))
 _BLOCKED_COSTS_RAD = 4.0
 _TIGHT_COSTS_RAD, _ROOMY_HALF_WIDTH_M = 0.8, 0.4
 _CHANGE_COSTS = 0.25
+_WAIT_COSTS_RAD_PER_S, _LONGEST_WAIT_COSTS_RAD = 0.1, 0.35
+"""A course along which the newest picture was not taken has to wait for another picture and its answer."""
 _BENEFIT = 0.5
 _FAR_M = 1.6
 _WORTH_A_DETOUR = 0.4
@@ -45,57 +48,70 @@ class SteeringConfig:
 
 
 class Steering:
-    """Remembers the direction it chose last, so that it does not swing between two that are as good."""
+    """Chooses a course at every answer and keeps it in between: what is seen while turning comes late."""
 
     def __init__(self, config: SteeringConfig, half_fov_rad: float) -> None:
         self._config = config
         self._furthest_turn_rad = 1.4 * half_fov_rad
-        self._chosen_rad: float | None = None
+        self._course_rad: float | None = None
         self._percept: Percept | None = None
-        self._detour: Place | None = None
+        self._heard_at = Pose(0.0, 0.0, 0.0)
 
     def turn(self, senses: Senses, angle_rad: float) -> Velocity:
-        """Turn on the spot, at most as far past the last picture as pictures still overlap."""
-        rate = self._config.turn_radps
-        wanted = min(max(_TURN_GAIN_PER_S * angle_rad, -rate), rate)
-        past_rad = seen_in(senses.seen_from, senses.pose).yaw_rad
-        if past_rad * wanted > 0.0 and abs(past_rad) > self._furthest_turn_rad:
-            wanted = 0.0
-        return Velocity(0.0, wanted)
+        """Turn on the spot, at most as far past the picture that is being answered as pictures still overlap."""
+        self._hears(senses)
+        self._course_rad = None
+        return Velocity(0.0, self._turn_rate(senses, angle_rad))
 
     def drive(self, senses: Senses, memory: Memory, goal: Place, stop_before_m: float = 0.0) -> Velocity:
         """Go to ``goal`` around what is in between, and stop ``stop_before_m`` before it (but creep on till told)."""
         pose, ground = senses.pose, memory.ground
         distance_m = max(_CREEP_M, goal.distance_from(pose) - stop_before_m)
-        if senses.percept is not self._percept:
-            self._percept = senses.percept
+        if self._hears(senses) or self._course_rad is None:
             straight = ground.blocked(pose, np.array([goal.angle_from(pose)]), max(SEEN_TO_M, min(distance_m, _FAR_M)))
-            self._detour = next_on_route(ground, pose, goal) if straight[0] > _WORTH_A_DETOUR else None
-        angle_rad = self._free_direction(senses, memory, self._detour or goal)
+            detour = next_on_route(ground, pose, goal) if straight[0] > _WORTH_A_DETOUR else None
+            self._course_rad = self._course_to(detour or goal, senses, memory)
+        angle_rad = wrapped(self._course_rad - pose.yaw_rad)
+        turn_radps = self._turn_rate(senses, angle_rad)
         if abs(angle_rad) > _TURN_FIRST_RAD:
-            return self.turn(senses, angle_rad)
+            return Velocity(0.0, turn_radps)
         cruise_mps = self._config.cruise_mps * (1.0 - _SLOWER_IN_CURVES * abs(angle_rad) / _TURN_FIRST_RAD)
-        speed = min(cruise_mps, _STOP_GAIN_PER_S * min(distance_m, looked_ahead_m(senses)))
+        speed_mps = min(cruise_mps, _STOP_GAIN_PER_S * min(distance_m, looked_ahead_m(senses)))
         if ground.blocked(pose, np.zeros(1), _DARE_M)[0] > _DARE:
-            speed = 0.0
-        return Velocity(speed, self.turn(senses, angle_rad).angular_radps)
+            speed_mps = 0.0
+        return Velocity(speed_mps, turn_radps)
 
-    def _free_direction(self, senses: Senses, memory: Memory, place: Place) -> float:
-        """The direction near that of ``place`` that costs least: a turn aside, a likely stop, a change of mind.
+    def _hears(self, senses: Senses) -> bool:
+        """Whether there is a new answer. The next one is about a picture that is taken here and now, at the soonest."""
+        if senses.percept is self._percept:
+            return False
+        self._percept, self._heard_at = senses.percept, senses.pose
+        return True
+
+    def _turn_rate(self, senses: Senses, angle_rad: float) -> float:
+        rate = self._config.turn_radps
+        wanted = min(max(_TURN_GAIN_PER_S * angle_rad, -rate), rate)
+        past_rad = seen_in(self._heard_at, senses.pose).yaw_rad
+        return 0.0 if past_rad * wanted > 0.0 and abs(past_rad) > self._furthest_turn_rad else wanted
+
+    def _course_to(self, place: Place, senses: Senses, memory: Memory) -> float:
+        """The heading near that of ``place`` that costs least: a turn aside, a likely stop, a change of mind, a wait.
 
         What has not been looked at from here gets the benefit of the doubt, so that the robot looks.
         """
         pose, wanted_rad = senses.pose, place.angle_from(senses.pose)
-        directions = np.append(_DIRECTIONS_RAD + wanted_rad, wanted_rad)
+        looked_rad = seen_in(pose, senses.seen_from).yaw_rad
+        directions = np.append(_DIRECTIONS_RAD + wanted_rad, (wanted_rad, looked_rad))
         doubt = 1.0 - _BENEFIT * memory.looks.novelty(pose, directions, senses.now_s)
         blocked = memory.ground.blocked(pose, directions, SEEN_TO_M)
         tight = memory.ground.blocked(pose, directions, SEEN_TO_M, _ROOMY_HALF_WIDTH_M)
-        cost = np.abs(directions - wanted_rad) + _BLOCKED_COSTS_RAD * doubt * blocked + _TIGHT_COSTS_RAD * tight
-        if self._chosen_rad is not None:
-            cost += _CHANGE_COSTS * np.abs(np.sin((directions + pose.yaw_rad - self._chosen_rad) / 2))
-        best_rad = float(directions[int(np.argmin(cost))])
-        self._chosen_rad = pose.yaw_rad + best_rad
-        return math.remainder(best_rad, math.tau)
+        aside = np.abs(wrapped_all(directions - wanted_rad))
+        cost = aside + _BLOCKED_COSTS_RAD * doubt * blocked + _TIGHT_COSTS_RAD * tight
+        unseen = np.abs(wrapped_all(directions - looked_rad)) > _LOOKED_AT_RAD / 2
+        cost += np.where(unseen, min(_WAIT_COSTS_RAD_PER_S * senses.answer_every_s, _LONGEST_WAIT_COSTS_RAD), 0.0)
+        if self._course_rad is not None:
+            cost += _CHANGE_COSTS * np.abs(np.sin((directions + pose.yaw_rad - self._course_rad) / 2))
+        return wrapped(pose.yaw_rad + float(directions[int(np.argmin(cost))]))
 
 
 def looked_ahead_m(senses: Senses) -> float:

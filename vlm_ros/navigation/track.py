@@ -45,6 +45,7 @@ class Track:
     def __init__(self) -> None:
         self._stamps_s: deque[float] = deque()
         self._poses: deque[Pose] = deque()
+        self._ways_m: deque[float] = deque()
         self._pose = Pose(0.0, 0.0, 0.0)
         self._odometry: Odometry | None = None
 
@@ -87,16 +88,25 @@ class Track:
         step = seen_in(self._poses[later - 1], self._poses[later])
         return composed(self._poses[later - 1], Pose(share * step.x_m, share * step.y_m, share * step.yaw_rad))
 
+    def driven_since_m(self, stamp_s: float) -> float:
+        """Way driven since ``stamp_s``, there and back; as far as the track goes back."""
+        if not self._ways_m:
+            return 0.0
+        before = max(0, bisect.bisect_right(self._stamps_s, stamp_s) - 1)
+        return self._ways_m[-1] - self._ways_m[before]
+
     def _append(self, stamp_s: float, pose: Pose) -> None:
         if self._stamps_s and stamp_s <= self._stamps_s[-1]:
-            self._stamps_s.clear()
-            self._poses.clear()
+            for kept in (self._stamps_s, self._poses, self._ways_m):
+                kept.clear()
+        step_m = math.hypot(pose.x_m - self._pose.x_m, pose.y_m - self._pose.y_m)
         self._pose = pose
         self._stamps_s.append(stamp_s)
         self._poses.append(pose)
+        self._ways_m.append(step_m + (self._ways_m[-1] if self._ways_m else 0.0))
         while self._stamps_s[0] < stamp_s - _KEPT_S:
-            self._stamps_s.popleft()
-            self._poses.popleft()
+            for kept in (self._stamps_s, self._poses, self._ways_m):
+                kept.popleft()
 
 
 def arc(velocity: Velocity, duration_s: float) -> Pose:

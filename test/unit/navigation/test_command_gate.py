@@ -169,3 +169,25 @@ def test_limits_hold_for_any_senses():
         if not age_s <= 1.5 or not percept.readable or not math.isfinite(value):
             assert command == STANDSTILL
         last = command
+
+
+@pytest.mark.parametrize(("driven_m", "moves"), [(0.3, True), (0.5, False), (0.9, False)])
+@pytest.mark.parametrize("linear_mps", [0.3, -0.2])
+def test_robot_drives_only_so_far_past_the_newest_picture(linear_mps, driven_m, moves):
+    command = settled(
+        CommandGate(config(max_blind_m=0.5)), wish(linear_mps), lambda now_s: fresh(now_s=now_s, driven_m=driven_m)
+    )
+    assert (command.velocity.linear_mps != 0.0) == moves
+    assert moves or command.reason is Reason.UNSEEN_GROUND
+
+
+def test_robot_may_turn_where_it_may_not_drive_on():
+    command = settled(CommandGate(config()), wish(0.3, 0.5), lambda now_s: fresh(now_s=now_s, driven_m=1.0))
+    assert command.velocity == Velocity(0.0, 0.5)
+
+
+@pytest.mark.parametrize(("age_s", "drives"), [(6.0, True), (9.0, False)])
+def test_patience_follows_a_slow_model(age_s, drives):
+    slow = {"answer_every_s": 3.0, "answer_delay_s": 3.0, "percept_age_s": age_s, "silence_s": 3.0}
+    command = settled(CommandGate(config(longest_wait_s=8.0)), wish(), lambda now_s: fresh(now_s=now_s, **slow))
+    assert (command.velocity != STANDSTILL) == drives

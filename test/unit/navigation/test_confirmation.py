@@ -14,13 +14,22 @@ def verdict_of(answers, lead=4, moved_m=0.0):
     """The verdict once every answer has been given by a robot that always turns to where it should look."""
     confirmation = Confirmation(lead, heading_rad=1.0)
     for number, percept in enumerate(answers):
-        pose = Pose(0.0, 0.0, 1.0)
-        pose = Pose(0.0, 0.0, 1.0 + confirmation.aim_rad(pose))
+        pose = turned(confirmation, Pose(0.0, 0.0, 1.0), float(number))
         taken = Pose(moved_m, 0.0, pose.yaw_rad)
         verdict = confirmation.vote(Senses(float(number), pose, percept, 0.1, taken, 0.1))
         if verdict is not Verdict.OPEN:
             return verdict, number + 1
     return Verdict.OPEN, len(answers)
+
+
+def turned(confirmation, pose, now_s):
+    """Where the robot looks after half a second of doing as it is told, and of standing there."""
+    for tick in range(10):
+        angle_rad = confirmation.aim_rad(Senses(now_s + 0.05 * tick, pose))
+        if angle_rad and tick:
+            return Pose(pose.x_m, pose.y_m, pose.yaw_rad + angle_rad)
+        pose = Pose(pose.x_m, pose.y_m, pose.yaw_rad + angle_rad)
+    return pose
 
 
 def near(at_s):
@@ -64,9 +73,8 @@ def test_one_picture_counts_once_however_often_it_is_stepped():
 def test_every_picture_is_wanted_from_another_heading():
     confirmation, headings = Confirmation(6, 0.0), []
     for number in range(5):
-        heading = confirmation.aim_rad(Pose(0.0, 0.0, 0.0))
-        headings.append(heading)
-        pose = Pose(0.0, 0.0, heading)
+        pose = turned(confirmation, Pose(0.0, 0.0, 0.0), float(number))
+        headings.append(pose.yaw_rad)
         confirmation.vote(Senses(float(number), pose, near(float(number)), 0.1, pose, 0.1))
     degrees = sorted(math.degrees(heading) for heading in headings)
     assert min(after - before for before, after in zip(degrees[:-1], degrees[1:], strict=True)) > 5

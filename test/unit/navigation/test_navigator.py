@@ -73,6 +73,28 @@ def test_robot_moves_only_while_answers_come(mode):
     assert any(output.velocity != STANDSTILL for output in steps(robot, clock, 3.0, lambda at: nothing(at_s=at)))
 
 
+@pytest.mark.parametrize("every_s", [0.05, 0.5, 3.3])
+def test_way_is_bounded_when_the_model_stops_answering(every_s):
+    """However slow it was: at most ``max_blind_m`` past the newest picture, and then nothing, not even a turn."""
+    robot, clock = navigator(max_blind_m=0.3), ManualClock()
+    steps(robot, clock, 10 * every_s, lambda at: seen("center", "far", at_s=at - every_s), every_s)
+    last_s = clock.now_s
+    robot.on_percept(seen("center", "far", at_s=last_s), last_s)
+    silent = steps(robot, clock, 30.0)
+    driven_m = sum(abs(output.velocity.linear_mps) * TICK_S for output in silent)
+    assert 0.1 < driven_m < 0.3 + 0.02
+    longest_s = max(1.5, 1.5 * 2 * every_s)
+    assert all(output.velocity == STANDSTILL for output in silent[round(longest_s / TICK_S) + 1 :])
+    assert silent[-1].gate in (Reason.SILENT, Reason.STALE_PERCEPT)
+
+
+def test_slow_model_drives_the_robot_on_from_answer_to_answer():
+    robot, clock = navigator(), ManualClock()
+    outputs = steps(robot, clock, 40.0, lambda at: seen("center", "far", at_s=at - 3.3), 3.3)
+    assert sum(output.velocity.linear_mps * TICK_S for output in outputs) > 1.5
+    assert all(output.gate is not Reason.STALE_PERCEPT for output in outputs[round(3.4 / TICK_S) :])
+
+
 @pytest.mark.parametrize(
     ("gate", "percept"),
     [
@@ -126,7 +148,8 @@ def test_target_near_is_found_after_several_pictures_and_not_before():
     outputs = steps(robot, clock, 10.0, lambda at: seen("center", "near", at_s=at))
     found = next(number for number, output in enumerate(outputs) if output.outcome is Outcome.FOUND)
     assert found * TICK_S > 4 * 0.2
-    assert all(output.velocity == STANDSTILL and output.state == "found" for output in outputs[found:])
+    assert all(output.state == "found" for output in outputs[found:])
+    assert all(output.velocity == STANDSTILL for output in outputs[found + round(0.3 / TICK_S) :])
     assert all(output.velocity.linear_mps < 0.05 for output in outputs[:found])
 
 
@@ -240,7 +263,7 @@ def test_answers_are_related_to_the_heading_at_which_the_picture_was_taken():
 
 def test_limits_hold_and_stale_answers_stop_the_robot_for_any_senses():
     chance, clock = random.Random(3), ManualClock()
-    robot = navigator()
+    robot = navigator(longest_wait_s=1.5)
     answered_s = taken_s = -math.inf
     for _ in range(1500):
         if chance.random() < 0.15:

@@ -1,6 +1,7 @@
 """From a direction to a velocity."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from percepts import nothing, seen
@@ -83,7 +84,22 @@ def test_robot_does_not_drive_into_what_it_remembers_when_one_answer_says_clear(
 
 
 @pytest.mark.parametrize(("turned_deg", "waits"), [(0, False), (30, False), (60, True)])
-def test_turning_waits_for_the_next_picture_when_it_is_far_past_the_last(turned_deg, waits):
-    now = senses(nothing(), Pose(0.0, 0.0, math.radians(turned_deg)))
-    assert (steering().turn(now, 1.0).angular_radps == 0.0) == waits
-    assert steering().turn(now, -1.0).angular_radps < 0.0
+def test_turning_waits_for_the_next_answer_when_it_is_far_past_the_last(turned_deg, waits):
+    steer, heard = steering(), senses(nothing())
+    assert steer.turn(heard, 1.0).angular_radps > 0.0
+    now = replace(heard, pose=Pose(0.0, 0.0, math.radians(turned_deg)))
+    assert (steer.turn(now, 1.0).angular_radps == 0.0) == waits
+    assert steer.turn(now, -1.0).angular_radps < 0.0
+
+
+@pytest.mark.parametrize(("answer_every_s", "turns"), [(0.05, True), (4.0, False)])
+def test_course_stays_where_the_picture_was_taken_when_another_answer_would_take_long(answer_every_s, turns):
+    now = replace(senses(nothing()), answer_every_s=answer_every_s)
+    assert (abs(steering().drive(now, memory(), place(15)).angular_radps) > 0.1) == turns
+
+
+def test_course_changes_with_answers_and_not_between_them():
+    steer, known, now = steering(), memory(), senses(nothing())
+    assert steer.drive(now, known, place(40)).angular_radps > 0.0
+    assert steer.drive(now, known, place(-40)).angular_radps > 0.0
+    assert steer.drive(senses(nothing()), known, place(-40)).angular_radps < 0.0

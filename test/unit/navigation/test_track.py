@@ -85,3 +85,15 @@ def test_composed_undoes_seen_in():
     frame, pose = Pose(1.0, -2.0, 2.5), Pose(-3.0, 0.5, -1.0)
     back = composed(frame, seen_in(frame, pose))
     close(back, pose.x_m, pose.y_m, pose.yaw_rad)
+
+
+def test_way_since_a_moment_counts_there_and_back():
+    track = Track()
+    for number in range(41):
+        forwards = number <= 20
+        velocity = Velocity(0.5 if forwards else -0.5, 0.0)
+        track.on_command(velocity, 0.05 * (number - 1), 0.05 * number)
+    assert track.driven_since_m(0.0) == pytest.approx(1.0, abs=0.03)
+    assert track.driven_since_m(1.0) == pytest.approx(0.5, abs=0.03)
+    assert track.driven_since_m(2.0) == 0.0
+    assert Track().driven_since_m(0.0) == 0.0
