@@ -1,14 +1,17 @@
-"""Build the model's engines for this device, and end."""
+"""Build the model's engines for this device, and end: with status 1 where that failed."""
 
 from launch import Action, LaunchContext, LaunchDescription
+from launch.actions import RegisterEventHandler
 
 from vlm_ros.launching.files import describe_launch
 from vlm_ros.launching.nodes import plain_node
+from vlm_ros.launching.order import when_done
 
 
 def bring_up(context: LaunchContext) -> list[Action]:
     """The build node alone."""
-    return [plain_node(context, "build_node", exit_when_done=True)]
+    build = plain_node(context, "build_node", exit_when_done=True)
+    return [RegisterEventHandler(when_done(build)), build]
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -1,9 +1,9 @@
-"""Build the model's engines, then look, find and drive: on a robot, or with ``sim:=true`` in a simulated room."""
+"""Look, find and drive while the model's engines are built: on a robot, or with ``sim:=true`` in a simulated room."""
 
 from launch import Action, LaunchContext, LaunchDescription
 
 from vlm_ros.launching.files import describe_launch
-from vlm_ros.launching.nodes import managed_node, plain_node, simulation
+from vlm_ros.launching.nodes import managed_node, plain_node, simulation, told_to_wait
 from vlm_ros.launching.order import in_order
 
 
@@ -12,7 +12,7 @@ def bring_up(context: LaunchContext) -> list[Action]:
     build = plain_node(context, "build_node", exit_when_done=True)
     inference = managed_node(context, "inference_node")
     navigator = managed_node(context, "navigator_node")
-    return [*simulation(context), *in_order(build, inference, navigator)]
+    return [*simulation(context), *in_order(build, inference, navigator, wait=told_to_wait(context))]
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -22,6 +22,7 @@ def generate_launch_description() -> LaunchDescription:
         "model",
         "precision",
         "runtime",
+        "wait_for_engines",
         "camera",
         "compressed",
         "target",

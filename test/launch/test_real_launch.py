@@ -70,10 +70,42 @@ def test_nodes_are_active_when_launched_and_gone_when_interrupted(launched, node
         waiting = {name for name in waiting if state_of(node, name) != State.PRIMARY_STATE_ACTIVE}
     assert not waiting, f"not active after {UP_S:g} s"
     nodes = children_of(launched.pid)
-    assert len(nodes) == 3, "the simulator, the model and the navigator"
+    assert len(nodes) in (3, 4), "the simulator, the model and the navigator; and the builder, if it is not done"
     launched.send_signal(signal.SIGINT)
     assert launched.wait(DOWN_S) == 0
     assert not [pid for pid in nodes if Path("/proc", pid).exists()]
+
+
+@pytest.mark.parametrize(("model", "status"), [(BUNDLE, 0), ("/nowhere", 1)])
+def test_build_launch_tells_by_its_status_whether_it_built(model, status, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    command = ["ros2", "launch", "vlm_ros", "build.launch.py", f"model:={model}"]
+    assert subprocess.run(command, timeout=UP_S).returncode == status
+
+
+@pytest.mark.parametrize("wait", ["true", "false"])
+def test_launch_ends_with_a_status_when_a_node_cannot_start(wait):
+    """Where all wait for engines, the build fails; where none wait, the inference node does not configure."""
+    command = ["ros2", "launch", "vlm_ros", "describe.launch.py", "model:=/nowhere", f"wait_for_engines:={wait}"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=UP_S)
+    assert ended.returncode == 1
+    assert ("could not be built" in ended.stdout) == (wait == "true")
+    assert ("inference_node does not start" in ended.stdout) == (wait == "false")
+
+
+def test_build_is_over_before_the_model_starts_when_told_to_wait(tmp_path, monkeypatch, node):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    command = ["ros2", "launch", "vlm_ros", "describe.launch.py", f"model:={BUNDLE}", "wait_for_engines:=true"]
+    launched = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        deadline_s = time.monotonic() + UP_S
+        while state_of(node, "inference_node") != State.PRIMARY_STATE_ACTIVE:
+            assert time.monotonic() < deadline_s
+    finally:
+        launched.send_signal(signal.SIGINT)
+        said = launched.communicate(timeout=DOWN_S)[0]
+    assert said.index("is ready after") < said.index("[inference_node-2]: process started")
+    assert "built for this device" in said
 
 
 def children_of(pid):

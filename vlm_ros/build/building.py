@@ -33,7 +33,11 @@ def find_engines(
     Raises ``MissingEngine`` naming the first part that has none and the command that builds it.
     """
     builder = builder or builder_for(ONNXRUNTIME, bundle)
-    return wanted_engines(bundle, store, precision, builder, parts).find()
+    return {
+        part: engine
+        for name in chosen_parts(bundle, parts)
+        for part, engine in wanted_engines(bundle, store, precision, builder, [name]).find().items()
+    }
 
 
 def build_bundle(

@@ -24,6 +24,10 @@ ARGUMENTS = {
     "model": Argument("model bundle: a name under engines/, or a folder" + _AS_SET),
     "precision": Argument("which of the model's ONNX files: fp32, fp16, int8, q4 and so on" + _AS_SET),
     "runtime": Argument("what runs the model" + _AS_SET, choices=("", "onnxruntime", "tensorrt")),
+    "wait_for_engines": Argument(
+        "whether all wait for the engines, instead of answering on ONNX Runtime while they are built" + _AS_SET,
+        choices=_FLAG,
+    ),
     "camera": Argument("image topic" + _AS_SET),
     "compressed": Argument("whether the camera sends CompressedImage" + _AS_SET, choices=_FLAG),
     "target": Argument("what to look for at once, for example 'red ball'" + _AS_SET),
@@ -43,6 +47,7 @@ PARAMETERS: dict[str, dict[str, tuple[str, type]]] = {
         "model": ("model", str),
         "precision": ("precision", str),
         "runtime": ("runtime", str),
+        "wait_for_engines": ("wait_for_engines", bool),
         "image_topic": ("camera", str),
         "compressed": ("compressed", bool),
     },

@@ -31,6 +31,11 @@ def simulation(context: LaunchContext) -> list[Action]:
     return [plain_node(context, "sim_node")] if context.launch_configurations["sim"] == "true" else []
 
 
+def told_to_wait(context: LaunchContext) -> bool:
+    """Whether the user wants the engines first."""
+    return context.launch_configurations["wait_for_engines"] == "true"
+
+
 def _described(context: LaunchContext, executable: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """What ``Node`` takes. Later parameters go before earlier ones: settings file, the user's file, arguments."""
     told = context.launch_configurations
