@@ -16,7 +16,8 @@ class Family:
 
     ``vlm_ros.models.<module>`` offers ``assemble(bundle, runners) -> Model``. Where ``exportable``,
     ``vlm_ros.export.<module>`` makes bundles of checkpoints. ``model_types`` are the values of ``model_type``
-    in ``config.json`` that belong to it. A bundle has all of ``parts`` and may have some of ``optional_parts``.
+    in ``config.json`` that belong to it; where types are shared, ``architectures`` says which row it is.
+    A bundle has all of ``parts`` and may have some of ``optional_parts``.
     ``card`` holds what its model cards say (see ``core.card``) unless a bundle's own says otherwise.
     """
 
@@ -27,6 +28,7 @@ class Family:
     parts: tuple[str, ...]
     optional_parts: tuple[str, ...] = ()
     exportable: bool = True
+    architectures: tuple[str, ...] = ()
     card: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -37,6 +39,31 @@ FAMILIES = (
         model_types=("llava",),
         tasks=("caption", "question"),
         parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+    ),
+    Family(
+        module="smolvlm",
+        title="SmolVLM, SmolVLM2, Idefics3",
+        model_types=("smolvlm", "idefics3"),
+        tasks=("caption", "question"),
+        parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+    ),
+    Family(
+        module="blip2",
+        title="BLIP-2 with OPT, Flan-T5 or Llama, MiniGPT-4",
+        model_types=("blip-2",),
+        tasks=("caption", "question"),
+        parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+        optional_parts=("encoder_model", "cross_attention_kv"),
+        card={"describe_prompt": "a photo of"},
+    ),
+    Family(
+        module="blip2_matching",
+        title="BLIP-2 for image-text matching and retrieval",
+        model_types=("blip-2",),
+        architectures=("Blip2ForImageTextRetrieval",),
+        tasks=("matching", "retrieval"),
+        parts=("vision_model", "text_model", "fusion_model"),
+        card={"find_prompt": "a photo of a {target}"},
     ),
     Family(
         module="clip",
@@ -79,25 +106,34 @@ def family_named(module: str) -> Family:
 
 def known_parts(config: Mapping[str, Any]) -> tuple[str, ...]:
     """What the parts of the family of ``config`` are called; none where nobody knows it."""
-    rows = (family for family in FAMILIES if config.get("model_type") in family.model_types)
-    return next(((*family.parts, *family.optional_parts) for family in rows), ())
+    family = _row_of(config)
+    return (*family.parts, *family.optional_parts) if family else ()
 
 
 def card_defaults(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the cards of the family of ``config`` say; nothing where nobody knows it."""
-    kind = config.get("model_type")
-    return next((family.card for family in FAMILIES if kind in family.model_types), {})
+    family = _row_of(config)
+    return family.card if family else {}
 
 
 def family_of(config: Mapping[str, Any], folder: object) -> Family:
     """The family that the ``config.json`` of ``folder`` says it belongs to; ``BadBundle`` where nobody knows it."""
+    family = _row_of(config)
+    if family:
+        return family
     kind = config.get("model_type")
-    by_type = {model_type: family for family in FAMILIES for model_type in family.model_types}
-    if kind in by_type:
-        return by_type[kind]
+    by_type = {model_type: row for row in FAMILIES for model_type in row.model_types}
     nearest = difflib.get_close_matches(str(kind), by_type, n=1, cutoff=0.0)[0]
     architectures = ", ".join(map(str, config.get("architectures") or ["none named"]))
     raise BadBundle(
         f"'{folder}' is a model of the type '{kind}' (architecture: {architectures}), which is not supported; "
         f"the nearest that is: {nearest} ({by_type[nearest].title}). `vlm_ros models` lists all"
     )
+
+
+def _row_of(config: Mapping[str, Any]) -> Family | None:
+    """The row of the type and, where rows share it, of the architecture."""
+    rows = [family for family in FAMILIES if config.get("model_type") in family.model_types]
+    named = set(config.get("architectures") or [])
+    exact = [family for family in rows if named.intersection(family.architectures)]
+    return next(iter([*exact, *(family for family in rows if not family.architectures)]), None)

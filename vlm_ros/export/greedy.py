@@ -23,9 +23,16 @@ def check_tokens(model: LlavaForConditionalGeneration, runners: Mapping[str, Run
     vision: Any = model.config.vision_config
     pixels = torch.randn(1, 3, vision.image_size, vision.image_size)
     features = runners["vision_encoder"].run({"pixel_values": pixels.numpy()})["image_features"]
-    prompt = random_prompt(model, features.shape[1])
-    expected = checkpoint_tokens(model, prompt, pixels)
-    compare_tokens(exported_tokens(runners, prompt.numpy(), features, model.config.image_token_id), expected)
+    check_picture_tokens(model, runners, {"pixel_values": pixels}, features[0])
+
+
+def check_picture_tokens(
+    model: Any, runners: Mapping[str, Runner], picture: Mapping[str, torch.Tensor], features: Array
+) -> None:
+    """As ``check_tokens``, about a ``picture`` as the checkpoint takes it, of ``features`` (tokens, width)."""
+    prompt = random_prompt(model, len(features))
+    expected = checkpoint_tokens(model, prompt, **picture)
+    compare_tokens(exported_tokens(runners, prompt.numpy(), features[None], model.config.image_token_id), expected)
 
 
 def compare_tokens(exported: Sequence[int], expected: Sequence[int]) -> None:
@@ -38,7 +45,7 @@ def compare_tokens(exported: Sequence[int], expected: Sequence[int]) -> None:
         )
 
 
-def random_prompt(model: LlavaForConditionalGeneration, image_tokens: int) -> torch.Tensor:
+def random_prompt(model: Any, image_tokens: int) -> torch.Tensor:
     """Token numbers (1, sequence): one picture among random text."""
     table: Any = model.get_input_embeddings()
     image_token, words = model.config.image_token_id, table.num_embeddings
@@ -48,12 +55,13 @@ def random_prompt(model: LlavaForConditionalGeneration, image_tokens: int) -> to
     return torch.cat([text[:, :2], picture, text[:, 2:]], dim=1)
 
 
-def checkpoint_tokens(model: LlavaForConditionalGeneration, prompt: torch.Tensor, pixels: torch.Tensor) -> list[int]:
+def checkpoint_tokens(model: Any, prompt: torch.Tensor, pixel_values: torch.Tensor, **others: Any) -> list[int]:
     """What the checkpoint's own loop decodes. No token ends it: a short answer could agree by ending early."""
+    picture = {"pixel_values": pixel_values, **others}
     own_config = model.generation_config
     model.generation_config = GenerationConfig(max_new_tokens=CHECKED_TOKENS, do_sample=False)
     try:
-        tokens = model.generate(input_ids=prompt, attention_mask=torch.ones_like(prompt), pixel_values=pixels)
+        tokens = model.generate(input_ids=prompt, attention_mask=torch.ones_like(prompt), **picture)
     finally:
         model.generation_config = own_config
     new: list[int] = tokens[0, prompt.shape[1] :].tolist()

@@ -29,7 +29,10 @@ LLAVA_TEMPLATE = (
 
 
 class ChatTemplate:
-    """A template, and the special tokens it may name (``bos_token`` and so on)."""
+    """A template, and the special tokens it may name (``bos_token`` and so on).
+
+    Templates of text models take a message as one text: there the image token stands in front of the question.
+    """
 
     def __init__(self, source: str, special_texts: Mapping[str, str]) -> None:
         self._special_texts = dict(special_texts)
@@ -39,17 +42,40 @@ class ChatTemplate:
             raise BadBundle(
                 f"the chat template is not valid Jinja ({error}): export or copy the bundle again"
             ) from error
+        self._in_parts = self._marks_image(_parts("x")) or not self._marks_image(self._image_token)
 
     def render(self, question: str) -> str:
         """The prompt for ``question`` about one image. The question is data: nothing in it is evaluated."""
-        content = [{"type": "image"}, {"type": "text", "text": question}]
-        messages = [{"role": "user", "content": content}]
         try:
-            return self._template.render(
-                messages=messages, tools=None, documents=None, add_generation_prompt=True, **self._special_texts
-            )
+            return self._rendered(_parts(question) if self._in_parts else self._as_text(question))
         except (TemplateError, TypeError) as error:
             raise BadBundle(f"the chat template fails on a question about one image: {error}") from error
+
+    def _marks_image(self, content: Any) -> bool:
+        """Whether the template puts the image token into the prompt, and does not print or refuse ``content``."""
+        try:
+            text = self._rendered(content)
+        except (TemplateError, TypeError):
+            return False
+        return self._image_token in text and str(_parts("x")) not in text
+
+    @property
+    def _image_token(self) -> str:
+        return self._special_texts.get("image_token", "<image>")
+
+    def _as_text(self, question: str) -> str:
+        return f"{self._image_token}\n{question}"
+
+    def _rendered(self, content: Any) -> str:
+        messages = [{"role": "user", "content": content}]
+        return self._template.render(
+            messages=messages, tools=None, documents=None, add_generation_prompt=True, **self._special_texts
+        )
+
+
+def _parts(question: str) -> list[dict[str, str]]:
+    """A message about one image, in parts."""
+    return [{"type": "image"}, {"type": "text", "text": question}]
 
 
 def template_source_from_bundle(bundle: Bundle) -> str:

@@ -12,26 +12,35 @@ from vlm_ros.language.constraint import Constrainer
 from vlm_ros.language.prompt_encoder import PromptEncoder
 from vlm_ros.language.tokenizer import Tokenizer
 
+_IMAGE = "<image>"
+
 
 @dataclass(frozen=True)
 class Language:
-    """``end_ids`` are the tokens that end an answer."""
+    """``end_ids`` end an answer; ``image_id`` marks the picture's place; ``vocabulary`` counts the model's tokens."""
 
     tokenizer: Tokenizer
     prompts: PromptEncoder
     constrainer: Constrainer
     end_ids: frozenset[int]
+    image_id: int
+    vocabulary: int
 
 
-def language_from_bundle(bundle: Bundle, image_id: int) -> Language:
-    """The language of ``bundle``, whose prompts mark the image's place with the token ``image_id``."""
+def language_from_bundle(bundle: Bundle, image_id: int | None) -> Language:
+    """The language of ``bundle``, whose prompts mark the image's place with the token ``image_id``.
+
+    Where it is ``None`` or negative, as in models that cut the text at ``<image>``, this text becomes a token.
+    """
     tokenizer = Tokenizer.from_bundle(bundle)
+    vocabulary = tokenizer.size
+    if image_id is None or image_id < 0:
+        image_id = tokenizer.number_made_of(_IMAGE)
     special_texts = {**tokenizer.special_texts, "image_token": tokenizer.text_of(image_id)}
     template = ChatTemplate(template_source_from_bundle(bundle), special_texts)
     end_ids = _end_ids(bundle, tokenizer)
-    return Language(
-        tokenizer, PromptEncoder(tokenizer, template, image_id), Constrainer(tokenizer, sorted(end_ids)), end_ids
-    )
+    prompts = PromptEncoder(tokenizer, template, image_id)
+    return Language(tokenizer, prompts, Constrainer(tokenizer, sorted(end_ids)), end_ids, image_id, vocabulary)
 
 
 def _end_ids(bundle: Bundle, tokenizer: Tokenizer) -> frozenset[int]:

@@ -72,6 +72,13 @@ class Tokenizer:
         number: int | None = self._tokenizer.token_to_id(text)
         return number
 
+    def number_made_of(self, text: str) -> int:
+        """As ``number_of``; where there is no such token, ``text`` becomes one, past the model's own."""
+        self._tokenizer.add_special_tokens([text])
+        number = int(self._tokenizer.token_to_id(text))
+        self.special_ids |= {number}
+        return number
+
     def to_json(self) -> str:
         """The whole tokenizer in the format of ``tokenizer.json``."""
         return str(self._tokenizer.to_str())

@@ -16,6 +16,15 @@ def rendered(source: str, question: str = "What?", **special_texts: str) -> str:
     return ChatTemplate(source, special_texts).render(question)
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["{{ 'USER: ' + messages[0].content }}", "{{ 'USER: ' ~ messages[0]['content'] }}"],
+    ids=["refuses parts", "prints parts"],
+)
+def test_image_stands_before_the_question_when_the_template_takes_plain_text(source: str) -> None:
+    assert rendered(source, "What? [x]", **IMAGE) == "USER: <image>\nWhat? [x]"
+
+
 def test_llava_prompt_is_the_published_one_when_the_bundle_has_no_template(tmp_path: Path) -> None:
     template = ChatTemplate(template_source_from_bundle(Bundle(tmp_path)), IMAGE)
     assert template.render("What is there?") == "USER: <image>\nWhat is there? ASSISTANT:"
@@ -50,7 +59,7 @@ def test_template_renders_as_in_transformers_when_it_uses_its_features(source: s
         "{{ raise_exception('no images here') }}",
         "{{ messages.append(1) }}",
         "{{ ''.__class__.__mro__ }}",
-        "{{ 'a' + messages[0].content }}",
+        "{{ 'a' + messages[0] }}",
         "{{ missing.field }}",
     ],
     ids=["refuses", "mutates", "escapes", "mistypes", "undefined"],

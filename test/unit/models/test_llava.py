@@ -119,18 +119,26 @@ def test_image_token_is_found_when_the_config_names_it_either_way(change: Callab
 @pytest.mark.parametrize(
     ("name", "changes", "said"),
     [
-        ("config.json", {"image_token_index": None}, "image_token_index"),
         ("config.json", {"image_token_index": 5000}, "5000"),
         ("config.json", {"image_token_index": 7}, "places the image token"),
         ("tokenizer_config.json", {"added_tokens_decoder": {"352": {"content": "<new>"}}}, "353"),
     ],
-    ids=["no image token", "unknown image token", "template without it", "more tokens than logits"],
+    ids=["unknown image token", "template without it", "more tokens than logits"],
 )
 def test_bundle_is_refused_with_the_reason_when_its_files_contradict_each_other(
     change: Callable[..., Bundle], name: str, changes: dict, said: str
 ) -> None:
     with pytest.raises(BadBundle, match=said):
         load(change(name, **changes))
+
+
+@pytest.mark.parametrize("number", [None, -200])
+def test_image_token_is_the_text_for_it_when_the_config_has_no_number(
+    change: Callable[..., Bundle], number: int | None
+) -> None:
+    model, _ = load(change("config.json", image_token_index=number))
+    assert model.image_id == 4
+    assert model.observe(frame()).ask("Ball?", Choices(("no",))).text == "no"
 
 
 @pytest.mark.parametrize("ends", [7, [7, 2]])

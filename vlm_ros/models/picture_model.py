@@ -1,0 +1,122 @@
+"""Models that read a picture as features among the tokens of the prompt: what LLaVA and its descendants share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.clock import Clock, monotonic_s
+from vlm_ros.core.errors import BadBundle, BadImage
+from vlm_ros.core.frame import Frame
+from vlm_ros.language.language import language_from_bundle
+from vlm_ros.models.decoder import Decoder
+from vlm_ros.models.embedding import Embeddings
+from vlm_ros.models.observation import PrefixObservation, Speaker
+from vlm_ros.models.vision_part import VisionPart
+from vlm_ros.runtime.kv_cache import KvCache
+from vlm_ros.runtime.runner import Array, Runner
+
+
+@dataclass(frozen=True)
+class SeenPicture:
+    """What stands in the prompt where the template marks the picture.
+
+    ``tokens`` hold the image token once for each row of ``features`` (tokens, width). ``positions`` of shape
+    (3, tokens), from 0, are given where they do not simply count.
+    """
+
+    tokens: Sequence[int]
+    features: Array
+    positions: Array | None = None
+
+
+class PictureModel(ABC):
+    """A loaded model; ``runners`` holds the active runners of its family's parts."""
+
+    def __init__(self, bundle: Bundle, runners: Mapping[str, Runner], *, clock: Clock = monotonic_s) -> None:
+        self._runners = runners
+        self.decoder = Decoder(
+            runners["embed_tokens"], runners["decoder_model_merged"], context_tokens=context_tokens(bundle)
+        )
+        self.vision = VisionPart(runners["vision_encoder"], self.decoder.width)
+        self.language = language_from_bundle(bundle, image_id_of(bundle))
+        self.image_id = self.language.image_id
+        self._speaker = Speaker(self.language, self.decoder, bundle.card.max_tokens, clock)
+        _check_vocabulary(bundle, self.decoder, self.language.vocabulary)
+
+    @abstractmethod
+    def see(self, frame: Frame) -> SeenPicture:
+        """What the model reads of ``frame``."""
+
+    def observe(self, frame: Frame) -> PrefixObservation:
+        """An observation of ``frame``; the work happens on the first question."""
+        return PrefixObservation(frame, self._speaker, self._read_image)
+
+    def close(self) -> None:
+        """Free the runners."""
+        for runner in self._runners.values():
+            runner.deactivate()
+
+    def _read_image(self, frame: Frame, before: Sequence[int]) -> KvCache:
+        seen = self.see(frame)
+        tokens = [*before, *seen.tokens]
+        if len(tokens) >= self.decoder.context_tokens:
+            raise BadImage(
+                f"a picture of {frame.rgb.shape[1]} x {frame.rgb.shape[0]} pixels takes {len(tokens)} tokens, the "
+                f"model reads {self.decoder.context_tokens}: make it smaller, or the limits in preprocessor_config.json"
+            )
+        positions = None if seen.positions is None else _after(len(before), seen.positions)
+        _, cache = self.decoder.step(self._embedded(tokens, seen), self.decoder.begin(), positions)
+        return cache
+
+    def _embedded(self, tokens: Sequence[int], seen: SeenPicture) -> Embeddings:
+        """The embeddings of ``tokens``, the features of the picture being where the image token is."""
+        is_image = np.equal(tokens, self.image_id)
+        if is_image.sum() != len(seen.features):
+            raise BadBundle(
+                f"the picture has {len(seen.features)} features and {is_image.sum()} places in the prompt: "
+                "vision encoder and processor are of two models"
+            )
+        picture = self.decoder.embed_image(seen.features, self.image_id)
+        if is_image.all():
+            return picture
+        # Some vocabularies end before the image token: any other number does, since its embedding is not used.
+        embeddings = self.decoder.embed([0 if image else token for token, image in zip(tokens, is_image, strict=True)])
+        embeddings = np.array(embeddings)
+        embeddings[0, is_image] = picture[0]
+        return embeddings
+
+
+def _after(count: int, positions: Array) -> Array:
+    """``positions`` after ``count`` tokens of text."""
+    rows = np.broadcast_to(np.arange(count), (len(positions), count))
+    return np.concatenate([rows, positions + count], axis=1)
+
+
+def image_id_of(bundle: Bundle) -> int | None:
+    """The number of the token that marks a picture, ``None`` where the configuration does not say."""
+    for key in ("image_token_index", "image_token_id"):
+        if isinstance(bundle.config.get(key), int):
+            return int(bundle.config[key])
+    return None
+
+
+def context_tokens(bundle: Bundle) -> int:
+    """The length that the text model was made for; configurations leave it out where it is Llama's default."""
+    config = bundle.config
+    for place in (config.get("text_config"), config.get("llm_config"), config):
+        if isinstance(place, dict) and "max_position_embeddings" in place:
+            return int(place["max_position_embeddings"])
+    return 2048
+
+
+def _check_vocabulary(bundle: Bundle, decoder: Decoder, tokens: int) -> None:
+    size = decoder.vocabulary_size
+    if size is not None and size < tokens:
+        raise BadBundle(
+            f"in '{bundle.folder}' the tokenizer has {tokens} tokens and the decoder {size}: they are of two models"
+        )
