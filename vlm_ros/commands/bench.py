@@ -31,9 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--precision",
-        default="fp32,int8,q4",
+        default="fp32,int8,quantized,q4",
         metavar="P,P",
-        help="which to measure (fp32,int8,q4); auto: the mix that passes and is fastest here",
+        help="which to measure (fp32,int8,quantized,q4); auto: the mix that passes and is fastest here",
     )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="processor threads (1)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="answers to measure (5)")

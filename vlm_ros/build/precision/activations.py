@@ -1,4 +1,4 @@
-"""Narrow weights and narrow activations, by ONNX Runtime's own quantiser."""
+"""Narrow weights and calibrated narrow activations, by ONNX Runtime's own quantiser."""
 
 from __future__ import annotations
 
@@ -15,21 +15,6 @@ from vlm_ros.build.precision.onnx_library import Model
 from vlm_ros.core.errors import require
 
 _PRODUCTS = ["MatMul", "Gemm"]
-
-
-def dynamic_int8(model: Model) -> Model:
-    """INT8 products whose activations are scaled by what they are at each run; ONNX Runtime alone runs these."""
-    library = _quantization()
-    with _files() as (source, target):
-        write_model(named_nodes(copy_of(model)), source)
-        library.quantize_dynamic(
-            source,
-            target,
-            op_types_to_quantize=[*_PRODUCTS, "Gather"],
-            per_channel=True,
-            weight_type=library.QuantType.QInt8,
-        )
-        return read_model(target)
 
 
 def static_int8(model: Model, samples: Sequence[Feeds]) -> Model:

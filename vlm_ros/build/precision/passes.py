@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from vlm_ros.build.precision.activations import dynamic_int8, static_int8
+from vlm_ros.build.precision.activations import static_int8
 from vlm_ros.build.precision.files import read_model, write_model
 from vlm_ros.build.precision.fp16 import fp16_from_fp32
 from vlm_ros.build.precision.graph import Feeds, simplified
 from vlm_ros.build.precision.onnx_library import Model
+from vlm_ros.build.precision.per_token import dynamic_int8
 from vlm_ros.build.precision.weight_only import int4_weights, int8_weights
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadConfig

@@ -38,12 +38,12 @@ class Quantized:
 
 def int8_weights(model: Model) -> Model:
     """``model`` with INT8 weights, one scale for each output of a product and for each row of a table."""
-    return _with_weights(with_opset(copy_of(model), _OPSET_OF_AXES), per_column)
+    return with_narrow_weights(with_opset(copy_of(model), _OPSET_OF_AXES), _beside_wide_activations(per_column))
 
 
 def int4_weights(model: Model) -> Model:
     """``model`` with INT4 weights in blocks of 32; tables, and weights that blocks do not fit, become INT8."""
-    return _with_weights(with_opset(copy_of(model), _OPSET_OF_BLOCKS), in_blocks)
+    return with_narrow_weights(with_opset(copy_of(model), _OPSET_OF_BLOCKS), _beside_wide_activations(in_blocks))
 
 
 def per_column(weight: Array) -> Quantized:
@@ -83,7 +83,12 @@ def _scales(wanted: Array, dtype: Any) -> Array:
     return np.where(wanted < tiny, 1.0, wanted).astype(dtype)
 
 
-def _with_weights(model: Model, quantize: Callable[[Array], Quantized]) -> Model:
+Product = Callable[[Model, Node, Array], list[Node]]
+"""Gives the nodes that stand for a product with this weight, and adds to the model what they read."""
+
+
+def with_narrow_weights(model: Model, product: Product) -> Model:
+    """``model``, changed: ``product`` in the place of each product with a weight, and INT8 rows in each table."""
     weights = constants(model)
     nodes = []
     for node in model.graph.node:
@@ -93,10 +98,14 @@ def _with_weights(model: Model, quantize: Callable[[Array], Quantized]) -> Model
         elif node.op_type == "Gather":
             nodes += _lookup(model, node, weight)
         else:
-            nodes += [*_dequantized(model, node, weight, quantize), node]
+            nodes += product(model, node, weight)
     set_nodes(model, nodes)
     drop_unused(model)
     return model
+
+
+def _beside_wide_activations(quantize: Callable[[Array], Quantized]) -> Product:
+    return lambda model, node, weight: [*dequantized(model, node, weight, quantize), node]
 
 
 def _weight_name(node: Node) -> str:
@@ -106,13 +115,13 @@ def _weight_name(node: Node) -> str:
     return str(node.input[0]) if node.op_type == "Gather" and not _attribute(node, "axis") else ""
 
 
-def _dequantized(model: Model, node: Node, weight: Array, quantize: Callable[[Array], Quantized]) -> list[Node]:
+def dequantized(model: Model, node: Node, weight: Array, quantize: Callable[[Array], Quantized]) -> list[Node]:
     """Nodes that make the weight of ``node`` again, which then reads it from them."""
     transposed = node.op_type == "Gemm" and _attribute(node, "transB")
     name = f"{node.input[1]}_{'rows' if transposed else 'columns'}"
     made = quantize(weight.T if transposed else weight)
-    _add(model, f"{name}_values", made.values)
-    _add(model, f"{name}_scales", made.scales)
+    add_weight(model, f"{name}_values", made.values)
+    add_weight(model, f"{name}_scales", made.scales)
     if transposed:
         for attribute in node.attribute:
             attribute.i = 0 if attribute.name == "transB" else attribute.i
@@ -130,8 +139,8 @@ def _lookup(model: Model, node: Node, table: Array) -> list[Node]:
     """Nodes that look up INT8 rows and their scales and multiply them: only rows that are asked for get wide."""
     made = per_column(table.T)
     name, rows, result = node.input[0], node.input[1], node.output[0]
-    _add(model, f"{name}_values", np.ascontiguousarray(made.values.T))
-    _add(model, f"{name}_scales", made.scales[:, np.newaxis])
+    add_weight(model, f"{name}_values", np.ascontiguousarray(made.values.T))
+    add_weight(model, f"{name}_scales", made.scales[:, np.newaxis])
     make = onnx.helper.make_node
     kind = onnx.helper.np_dtype_to_tensor_dtype(table.dtype)
     return [
@@ -142,7 +151,8 @@ def _lookup(model: Model, node: Node, table: Array) -> list[Node]:
     ]
 
 
-def _add(model: Model, name: str, array: Array) -> None:
+def add_weight(model: Model, name: str, array: Array) -> None:
+    """Let ``model`` have the weight ``name``, if it has not."""
     if all(tensor.name != name for tensor in model.graph.initializer):
         model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
 
