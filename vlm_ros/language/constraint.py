@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,22 @@ llguidance = require("llguidance", "pip install llguidance")
 _FORMS_KEPT = 64
 
 
+class TokenConstraint(Protocol):
+    """The state of one constrained answer, for whoever decodes it."""
+
+    def allowed(self) -> NDArray[np.intp]:
+        """The numbers of the tokens that may come next, ascending; never empty."""
+
+    def accept(self, token: int) -> list[int]:
+        """Go on with ``token``, and with what can only follow it; returns the latter."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing can follow any more."""
+
+
 class Constraint:
-    """The state of one constrained answer."""
+    """The state of one answer that a grammar constrains."""
 
     def __init__(self, matcher: Any) -> None:
         self._matcher = matcher

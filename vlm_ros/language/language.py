@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from vlm_ros.core.answer import AnswerForm
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.language.chat_template import ChatTemplate, template_source_from_bundle
-from vlm_ros.language.constraint import Constrainer
-from vlm_ros.language.prompt_encoder import PromptEncoder
+from vlm_ros.language.constraint import Constrainer, TokenConstraint
+from vlm_ros.language.prompt_encoder import Prompt, PromptEncoder
 from vlm_ros.language.tokenizer import Tokenizer
 
 _IMAGE = "<image>"
+
+
+class Prompts(Protocol):
+    """What makes a prompt of a question."""
+
+    def encode(self, question: str) -> Prompt:
+        """The prompt of ``question``; ``BadQuestion`` where it cannot be asked."""
+
+
+class Constrains(Protocol):
+    """What holds answers to a form."""
+
+    def constraint(self, form: AnswerForm) -> TokenConstraint | None:
+        """A fresh constraint for ``form``, ``None`` for free text; ``BadQuestion`` for a form that cannot be held."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +35,8 @@ class Language:
     """``end_ids`` end an answer; ``image_id`` marks the picture's place; ``vocabulary`` counts the model's tokens."""
 
     tokenizer: Tokenizer
-    prompts: PromptEncoder
-    constrainer: Constrainer
+    prompts: Prompts
+    constrainer: Constrains
     end_ids: frozenset[int]
     image_id: int
     vocabulary: int

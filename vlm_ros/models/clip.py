@@ -14,6 +14,7 @@ from vlm_ros.language.text_batch import TextBatcher
 from vlm_ros.language.tokenizer import Tokenizer
 from vlm_ros.models.comparing import ComparingObservation
 from vlm_ros.models.matching import Floats, Scores, TextMemory, in_batches, softmax, unit_vectors
+from vlm_ros.models.vocabulary import check_vocabulary
 from vlm_ros.runtime.runner import Runner
 from vlm_ros.vision.preprocessing import Preprocessor
 
@@ -39,12 +40,12 @@ class ClipModel:
         self._runners = runners
         self._card = bundle.card
         self._clock = clock
-        self._preprocess = Preprocessor.from_json(bundle.json("preprocessor_config.json"))
+        self._preprocess = Preprocessor.from_json(bundle.image_processor)
         tokenizer = Tokenizer.from_bundle(bundle)
         text_config = bundle.config.get("text_config") or {}
         self._tokens = TextBatcher(tokenizer, min(context_tokens, text_config.get("max_position_embeddings", 10**6)))
         self.text_embeds = TextMemory(lambda texts: in_batches(self._encode_texts, texts))
-        _check_vocabulary(bundle, tokenizer.size, text_config.get("vocab_size"))
+        check_vocabulary(bundle, tokenizer.size, text_config.get("vocab_size"))
 
     def observe(self, frame: Frame) -> ComparingObservation:
         """An observation of ``frame``; the work happens on the first question."""
@@ -91,11 +92,3 @@ def _unit_output(runner: Runner, feeds: Mapping[str, np.ndarray], name: str) -> 
     if name not in runner.outputs:
         raise BadBundle(f"the graph gives {sorted(runner.outputs)} and not '{name}': export it with its projection")
     return unit_vectors(runner.run(feeds)[name])
-
-
-def _check_vocabulary(bundle: Bundle, tokens: int, embeddings: int | None) -> None:
-    if embeddings is not None and embeddings < tokens:
-        raise BadBundle(
-            f"in '{bundle.folder}' the tokenizer has {tokens} tokens and the text encoder {embeddings}: "
-            "they are of two models"
-        )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vlm_ros.core.answer import Finish
 from vlm_ros.core.errors import BuildFailed
-from vlm_ros.language.constraint import Constraint
+from vlm_ros.language.constraint import TokenConstraint
 from vlm_ros.models.decoder import Branch, Logits
 
 OnTokens = Callable[[Sequence[int]], None]
@@ -27,7 +27,7 @@ def decode(
     *,
     end_ids: AbstractSet[int],
     limit: int,
-    constraint: Constraint | None,
+    constraint: TokenConstraint | None,
     ended: Ended,
     on_tokens: OnTokens,
 ) -> tuple[Finish, float]:

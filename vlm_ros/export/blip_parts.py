@@ -1,0 +1,141 @@
+"""The graphs that BLIP's architectures are made of: pictures, texts, both fused, and a decoder that looks at either."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from transformers import DynamicCache, EncoderDecoderCache
+
+from vlm_ros.export.clip import of_length_one
+from vlm_ros.export.cross_attention import cross_names
+from vlm_ros.export.part import Axes, NamedTensors, Part, Sizes
+from vlm_ros.export.text_decoder import TextDecoder
+
+
+class VisionEncoder(Part):
+    """``pixel_values`` (batch, 3, height, width), normalised, to ``image_features`` (batch, tokens, width).
+
+    Where the model compares, also to ``image_embeds`` (batch, shared width) of length one.
+    """
+
+    name = "vision_encoder"
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.tower = model.vision_model
+        self.projection = getattr(model, "vision_proj", None)
+        self.side_px = model.config.vision_config.image_size
+
+    @property
+    def axes(self) -> Mapping[str, Axes]:
+        return {"pixel_values": {0: "batch"}}
+
+    def draw(self, sizes: Sizes) -> NamedTensors:
+        return {"pixel_values": torch.randn(sizes.batch, 3, self.side_px, self.side_px)}
+
+    def forward(self, inputs: NamedTensors) -> NamedTensors:
+        features = self.tower(inputs["pixel_values"]).last_hidden_state
+        if self.projection is None:
+            return {"image_features": features}
+        return {"image_features": features, "image_embeds": of_length_one(self.projection(features[:, 0]))}
+
+
+class TextModel(Part):
+    """``input_ids`` and ``attention_mask`` (batch, sequence) to ``text_embeds`` (batch, shared width) of length one."""
+
+    name = "text_model"
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.text = model.text_encoder
+        self.projection: Any = getattr(model, "text_proj", None)
+        self.config: Any = model.config.text_config
+
+    @property
+    def axes(self) -> Mapping[str, Axes]:
+        tokens = {0: "batch", 1: "sequence"}
+        return {"input_ids": tokens, "attention_mask": tokens}
+
+    def draw(self, sizes: Sizes) -> NamedTensors:
+        """Row ``i`` of the batch has its last ``i`` tokens masked, where there is room."""
+        mask = torch.ones(sizes.batch, sizes.sequence, dtype=torch.int64)
+        for row in range(sizes.batch):
+            mask[row, max(1, sizes.sequence - row) :] = 0
+        return {"input_ids": torch.randint(self.config.vocab_size, mask.shape), "attention_mask": mask}
+
+    def forward(self, inputs: NamedTensors) -> NamedTensors:
+        states = self.text(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).last_hidden_state
+        return {"text_embeds": of_length_one(self.projection(states[:, 0]))}
+
+
+class QuestionEncoder(TextModel):
+    """A question and a picture's ``encoder_hidden_states`` to ``question_features`` (batch, sequence, width)."""
+
+    name = "question_encoder"
+
+    @property
+    def axes(self) -> Mapping[str, Axes]:
+        return {**super().axes, "encoder_hidden_states": {0: "batch", 1: "encoder_sequence"}}
+
+    def draw(self, sizes: Sizes) -> NamedTensors:
+        states = torch.randn(sizes.batch, sizes.sequence + 4, self.config.encoder_hidden_size)
+        return {**super().draw(sizes), "encoder_hidden_states": states}
+
+    def forward(self, inputs: NamedTensors) -> NamedTensors:
+        return {"question_features": self.fused(inputs)}
+
+    def fused(self, inputs: NamedTensors) -> torch.Tensor:
+        """The states of the text's tokens, which have looked at the picture."""
+        states: torch.Tensor = self.text(**inputs).last_hidden_state
+        return states
+
+
+class FusionModel(QuestionEncoder):
+    """A text and a picture's ``encoder_hidden_states`` to ``itm_logits`` (batch, 2): apart, together."""
+
+    name = "fusion_model"
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(model)
+        self.head = model.itm_head
+
+    def forward(self, inputs: NamedTensors) -> NamedTensors:
+        return {"itm_logits": self.head(self.fused(inputs)[:, 0])}
+
+
+class CrossDecoder(TextDecoder):
+    """As ``TextDecoder``, with keys and values of an encoder's tokens for every layer."""
+
+    @property
+    def axes(self) -> Mapping[str, Axes]:
+        return {**super().axes, **{name: {0: "batch", 2: "encoder_sequence"} for name in self._cross_inputs}}
+
+    def draw(self, sizes: Sizes) -> NamedTensors:
+        shape = (sizes.batch, self._cached_heads, sizes.sequence + 4, self._head_width)
+        return {**super().draw(sizes), **{name: torch.randn(shape) for name in self._cross_inputs}}
+
+    def forward(self, inputs: NamedTensors) -> NamedTensors:
+        own = DynamicCache([(inputs[key], inputs[value]) for key, value in self.past_names])
+        names = cross_names(self.config.num_hidden_layers)
+        cross = DynamicCache([(inputs[key], inputs[value]) for key, value in names])
+        cache = EncoderDecoderCache(own, cross)
+        cache.is_updated = dict.fromkeys(range(len(names)), True)
+        result = self.text(
+            inputs_embeds=inputs["inputs_embeds"].clone(),  # the embeddings' layer adds positions in place
+            attention_mask=inputs["attention_mask"],
+            position_ids=inputs["position_ids"],
+            encoder_hidden_states=inputs[names[0][0]].transpose(1, 2).flatten(2),  # only that there are some matters
+            past_key_values=cache,
+            use_cache=True,
+            is_decoder=True,
+        )
+        outputs = {"logits": self.head(result.last_hidden_state[:, -1:])}
+        for number, layer in enumerate(own.layers):
+            outputs[f"present.{number}.key"], outputs[f"present.{number}.value"] = layer.keys, layer.values
+        return outputs
+
+    @property
+    def _cross_inputs(self) -> list[str]:
+        return [name for names in cross_names(self.config.num_hidden_layers) for name in names]
