@@ -15,6 +15,7 @@ COMMANDS = {
     "describe": "say what an image shows",
     "ask": "ask a question about an image",
     "build": "build a model for this device",
+    "engines": "list, check and clear away what was built",
     "quantize": "write a model's graphs in narrower numbers",
     "validate": "compare a model's precisions with its fp32 graphs, layer by layer",
     "models": "list the models that run here, and where to get them",

@@ -41,10 +41,11 @@ def key_from_onnx(part: str, onnx: Path, precision: str, builder: EngineBuilder)
 
     Raises ``BadBundle`` where external data is missing or lies outside the folder of ``onnx``.
     """
-    return EngineKey(part, _source(onnx), precision, builder.shapes, builder.runtime, builder.device)
+    return EngineKey(part, source_of(onnx), precision, builder.shapes, builder.runtime, builder.device)
 
 
-def _source(onnx: Path) -> str:
+def source_of(onnx: Path) -> str:
+    """The SHA-256 of ``onnx`` and its external data; ``BadBundle`` as ``key_from_onnx``."""
     digest = hashlib.sha256(sha256_of(onnx).encode())
     for path in external_files(onnx):
         digest.update(f"{path.relative_to(onnx.parent).as_posix()} {sha256_of(path)}".encode())

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import IO, Any
 
 from vlm_ros.core.errors import Cancelled
 
@@ -33,7 +33,25 @@ def locked(path: Path, cancelled: Callable[[], bool]) -> Iterator[None]:
         yield
 
 
-def _taken(file: TextIO) -> bool:
+@contextmanager
+def hold(paths: Iterable[Path]) -> Iterator[None]:
+    """Let ``is_held`` say yes of ``paths`` in every process; as many may hold them as like to."""
+    with ExitStack() as stack:
+        for path in paths:
+            fcntl.flock(stack.enter_context(path.open("rb")), fcntl.LOCK_SH)
+        yield
+
+
+def is_held(path: Path) -> bool:
+    """Whether somebody holds ``path``; a path that cannot be read is held by nobody."""
+    try:
+        with path.open("rb") as file:
+            return not _taken(file)
+    except OSError:
+        return False
+
+
+def _taken(file: IO[Any]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

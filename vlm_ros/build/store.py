@@ -21,9 +21,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vlm_ros.build.key import EngineKey
-from vlm_ros.build.lock import locked, never
+from vlm_ros.build.lock import is_held, locked, never
 from vlm_ros.build.manifest import ENGINE, MANIFEST, Manifest, fault_of
 from vlm_ros.core.errors import BuildFailed
+
+Unneeded = Callable[[Manifest, float], str]
+"""Of an engine and when it was last found, in seconds since 1970: why nobody needs it; empty where somebody may."""
 
 _log = logging.getLogger(__name__)
 _BUILDING = "building"
@@ -75,7 +78,7 @@ class EngineStore:
         with self._writing(cancelled):
             found = self.find(key)
             if found is None:
-                self._set_aside(key)
+                self._set_aside(self.folder / key.name)
                 found = self._built(key, build)
             return found
 
@@ -92,13 +95,27 @@ class EngineStore:
         faults = {folder: fault_of(folder) for folder in self._finished()}
         return {folder: fault for folder, fault in faults.items() if fault}
 
-    def prune(self, unused_s: float, cancelled: Callable[[], bool] = never) -> list[Path]:
-        """Remove engines that nobody found for ``unused_s`` seconds, and everything in quarantine; what went."""
+    def quarantine(self, cancelled: Callable[[], bool] = never) -> dict[Path, str]:
+        """Set every bad engine aside; the folder each had, and what is wrong with it."""
         with self._writing(cancelled):
-            oldest_s = time.time() - unused_s
-            gone = [entry for entry in self._finished() if entry.stat().st_mtime <= oldest_s]
-            gone += sorted((self.folder / _QUARANTINE).glob("*"))
-            for path in gone:
+            faults = self.verify()
+            for folder in faults:
+                self._set_aside(folder)
+            return faults
+
+    def prune(self, unneeded: Unneeded, *, dry_run: bool = False) -> dict[Path, str]:
+        """Remove the engines of which ``unneeded`` gives a reason, those that cannot be read, and the quarantine.
+
+        What went, or would go with ``dry_run``, and why. Engines that a process holds stay (``lock.hold``).
+        ``Cancelled`` while another process writes the store.
+        """
+        if not self.folder.is_dir():
+            return {}
+        with self._writing(cancelled=lambda: True):
+            reasons = {folder: _reason(folder, unneeded) for folder in self._finished()}
+            gone = {folder: reason for folder, reason in reasons.items() if reason and not is_held(folder / MANIFEST)}
+            gone.update((path, "set aside as bad") for path in sorted((self.folder / _QUARANTINE).glob("*")))
+            for path in () if dry_run else gone:
                 shutil.rmtree(path)
             return gone
 
@@ -120,11 +137,10 @@ class EngineStore:
                 f"or choose another folder by setting XDG_CACHE_HOME"
             ) from error
 
-    def _set_aside(self, key: EngineKey) -> None:
-        entry = self.folder / key.name
+    def _set_aside(self, entry: Path) -> None:
         if not _there(entry):
             return
-        target = self.folder / _QUARANTINE / f"{key.name}-{time.time_ns()}"
+        target = self.folder / _QUARANTINE / f"{entry.name}-{time.time_ns()}"
         target.parent.mkdir(exist_ok=True)
         entry.rename(target)
         _log.warning("moved the bad engine '%s' to '%s'", entry, target)
@@ -149,6 +165,13 @@ class EngineStore:
         Manifest.of_files(work, key, built_at_s=time.time(), build_s=time.monotonic() - started_s).write(work)
         for path in (*work.iterdir(), work):
             _write_through(path)
+
+
+def _reason(folder: Path, unneeded: Unneeded) -> str:
+    try:
+        return unneeded(Manifest.read(folder), folder.stat().st_mtime)
+    except (OSError, ValueError, TypeError, KeyError):
+        return "its manifest cannot be read"
 
 
 def _there(path: Path) -> bool:

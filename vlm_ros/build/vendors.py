@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
 from vlm_ros.build.builder import EngineBuilder
 from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.errors import VlmRosError
 
 ONNXRUNTIME, TENSORRT = "onnxruntime", "tensorrt"
 RUNTIMES = (ONNXRUNTIME, TENSORRT)
@@ -14,11 +19,25 @@ def builder_for(runtime: str, bundle: Bundle) -> EngineBuilder:
 
     The vendor's library is imported now.
     """
+    return _builder(runtime, bundle.config)
+
+
+def devices_here() -> set[tuple[str, str]]:
+    """Runtime with version, and device, of all engines that this machine can load; what it lacks is left out."""
+    here = set()
+    for runtime in RUNTIMES:
+        with contextlib.suppress(VlmRosError):
+            builder = _builder(runtime, {})
+            here.add((builder.runtime, builder.device))
+    return here
+
+
+def _builder(runtime: str, config: Mapping[str, Any]) -> EngineBuilder:
     if runtime == TENSORRT:
         from vlm_ros.build.tensorrt.builder import TensorRtBuilder
         from vlm_ros.build.tensorrt.profiles import limits_from_config
 
-        return TensorRtBuilder(limits_from_config(bundle.config))
+        return TensorRtBuilder(limits_from_config(config))
     from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder
 
     return OnnxRuntimeBuilder()

@@ -10,8 +10,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
+from vlm_ros.build.lock import hold
+from vlm_ros.build.manifest import MANIFEST
 from vlm_ros.build.preflight import available_bytes
 from vlm_ros.build.run_preflight import Graphs, check_run_memory, run_peak_bytes
 from vlm_ros.build.wanted import WantedEngines
@@ -56,6 +59,7 @@ class Service:
         self._refused: tuple[int | None, ...] = ()
         self._loading: threading.Thread | None = None
         self._offered = False
+        self._held = ExitStack()
 
     def open(self, graphs: Graphs, runtime: str) -> None:
         """Load ``graphs`` as the first model."""
@@ -96,6 +100,7 @@ class Service:
     def close(self) -> None:
         """Free the model, and the next one if it is on its way."""
         self.seat.close()
+        self._held.close()
 
     def _change_to(self, wanted: WantedEngines) -> None:
         """Load the engines in a thread of our own and have the worker take them over."""
@@ -144,7 +149,9 @@ class Service:
         return unbounded or run_peak_bytes(self._bundle, graphs) <= (free_bytes or 0)
 
     def _loaded(self, graphs: Graphs) -> Model:
-        """The model of ``graphs``, warm."""
+        """The model of ``graphs``, warm; nobody prunes the engines among them as long as the service lives."""
+        manifests = [path.parent / MANIFEST for path, _ in graphs.values()]
+        self._held.enter_context(hold(filter(Path.is_file, manifests)))
         if self._config.check_memory:
             check_run_memory(self._bundle, graphs)
         paths: Mapping[str, Path] = {part: path for part, (path, _) in graphs.items()}

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from vlm_ros.build.key import EngineKey
-from vlm_ros.build.lock import locked
+from vlm_ros.build.lock import hold, locked
+from vlm_ros.build.manifest import Manifest
 from vlm_ros.build.store import EngineStore, default_folder
 from vlm_ros.core.errors import BuildFailed, Cancelled
 
@@ -187,22 +188,58 @@ def test_entries_tell_what_is_there(store: EngineStore, engine: Path) -> None:
     assert abs(manifest.built_at_s - time.time()) < 60
 
 
-def test_only_unused_engines_go_when_pruned(store: EngineStore, engine: Path) -> None:
-    old = store.add(replace(KEY, part="old"), write).parent
+def old(manifest: Manifest, found_at_s: float) -> str:
+    return "old" if found_at_s < time.time() - 3600 else ""
+
+
+def test_only_what_is_not_needed_goes_when_pruned(store: EngineStore, engine: Path) -> None:
+    unused = store.add(replace(KEY, part="old"), write).parent
     looked_up = store.add(replace(KEY, part="looked_up"), write).parent
-    for folder in (old, looked_up):
+    for folder in (unused, looked_up):
         os.utime(folder, (0, 0))
     store.find(replace(KEY, part="looked_up"))
-    assert store.prune(unused_s=3600) == [old]
+    assert store.prune(old, dry_run=True) == {unused: "old"}
+    assert unused.exists()
+    assert store.prune(old) == {unused: "old"}
     assert [folder for folder, _ in store.entries()] == [looked_up, engine.parent]
 
 
-def test_quarantine_is_emptied_when_pruned(store: EngineStore, engine: Path) -> None:
+def test_engine_stays_when_somebody_holds_it(store: EngineStore, engine: Path) -> None:
+    os.utime(engine.parent, (0, 0))
+    with hold([engine.with_name("manifest.json")]), hold([engine.with_name("manifest.json")]):
+        assert store.prune(old) == {}
+    assert list(store.prune(old)) == [engine.parent]
+
+
+def test_nothing_is_pruned_while_an_engine_is_built(store: EngineStore, engine: Path) -> None:
+    os.utime(engine.parent, (0, 0))
+
+    def build(path: Path) -> None:
+        with pytest.raises(Cancelled, match="lock"):
+            store.prune(old)
+        write(path)
+
+    assert store.add(replace(KEY, part="other"), build).read_bytes() == CONTENT
+    assert engine.is_file()
+
+
+def test_quarantine_and_unreadable_engines_go_when_pruned(store: EngineStore, engine: Path) -> None:
     flip_a_byte(engine)
     store.add(KEY, write)
     (aside,) = (store.folder / "quarantine").iterdir()
-    assert store.prune(unused_s=3600) == [aside]
+    unreadable = store.add(replace(KEY, part="other"), write)
+    unreadable.with_name("manifest.json").unlink()
+    assert set(store.prune(old)) == {aside, unreadable.parent}
     assert not aside.exists()
+
+
+def test_bad_engines_are_set_aside_and_good_ones_stay_when_told(store: EngineStore, engine: Path) -> None:
+    bad = store.add(replace(KEY, part="other"), write)
+    flip_a_byte(bad)
+    assert "has changed" in store.quarantine()[bad.parent]
+    assert store.find(KEY) == engine
+    assert store.verify() == {}
+    assert len(list((store.folder / "quarantine").iterdir())) == 1
 
 
 def test_cache_folder_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
