@@ -50,6 +50,39 @@ def make_smolvlm(folder: Path, kind: str = "smolvlm", seed: int = 0) -> None:
     )
 
 
+def make_qwen2_vl(folder: Path, kind: str = "qwen2_vl", seed: int = 0) -> None:
+    """Qwen2-VL or Qwen2.5-VL: patches of 8 pixels, blocks of 16; the latter with windows of two blocks."""
+    from transformers import (
+        Qwen2_5_VLConfig,
+        Qwen2_5_VLForConditionalGeneration,
+        Qwen2VLConfig,
+        Qwen2VLForConditionalGeneration,
+    )
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    tokenizer = make_tokenizer("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+    tokenizer.chat_template = CHAT_TEMPLATE.replace("<image>", "<|vision_start|><|image_pad|><|vision_end|>")
+    tokenizer.save_pretrained(folder)
+    Qwen2VLImageProcessorPil(patch_size=8, size={"shortest_edge": 32 * 32, "longest_edge": 64 * 64}).save_pretrained(
+        folder
+    )
+    text = _LLAVA["text_sizes"](len(tokenizer)) | {"hidden_size": 64}
+    text["rope_scaling"] = text["rope_parameters"] = {"rope_type": "default", "mrope_section": [2, 3, 3]}
+    numbers = {
+        f"{name}_token_id": tokenizer.convert_tokens_to_ids(f"<|{word}|>")
+        for name, word in (("image", "image_pad"), ("video", "video_pad"), ("vision_start", "vision_start"))
+    }
+    vision: dict[str, Any] = {"depth": 3, "num_heads": 2, "patch_size": 8, "spatial_merge_size": 2}
+    if kind == "qwen2_vl":
+        vision |= {"embed_dim": 32, "hidden_size": 64, "mlp_ratio": 2}
+        config, architecture = Qwen2VLConfig, Qwen2VLForConditionalGeneration
+    else:
+        vision |= {"hidden_size": 32, "out_hidden_size": 64, "intermediate_size": 64}
+        vision |= {"window_size": 32, "fullatt_block_indexes": [1]}
+        config, architecture = Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+    save(folder, architecture, config(text_config=text, vision_config=vision, **numbers), seed)
+
+
 def make_tokenizer(*more: str) -> Any:
     """The tokenizer of the tiny LLaVA with ``more`` special tokens."""
     tokenizer = _LLAVA["make_processor"]().tokenizer

@@ -92,6 +92,13 @@ FAMILIES = (
         card={"find_prompt": "a photo of a {target}"},
     ),
     Family(
+        module="qwen2_vl",
+        title="Qwen2-VL, Qwen2.5-VL",
+        model_types=("qwen2_vl", "qwen2_5_vl"),
+        tasks=("caption", "question"),
+        parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+    ),
+    Family(
         module="clip",
         title="CLIP, ViT-B/32 to L/14",
         model_types=("clip",),

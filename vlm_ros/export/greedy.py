@@ -68,8 +68,15 @@ def checkpoint_tokens(model: Any, prompt: torch.Tensor, pixel_values: torch.Tens
     return new
 
 
-def exported_tokens(runners: Mapping[str, Runner], prompt: Array, features: Array, image_token: int) -> list[int]:
-    """What the exported parts decode from ``prompt`` (1, sequence) and ``features`` (1, image tokens, width)."""
+def exported_tokens(
+    runners: Mapping[str, Runner], prompt: Array, features: Array, image_token: int, positions: Array | None = None
+) -> list[int]:
+    """What the exported parts decode from ``prompt`` (1, sequence) and ``features`` (1, image tokens, width).
+
+    ``positions`` (3, 1, sequence) are given where they do not simply count.
+    """
+    if positions is None:
+        positions = np.arange(prompt.shape[1])[None]
     embed, decoder = runners["embed_tokens"], runners["decoder_model_merged"]
     embeds = embed.run({"input_ids": prompt})["inputs_embeds"].copy()
     embeds[prompt == image_token] = features[0]
@@ -81,10 +88,11 @@ def exported_tokens(runners: Mapping[str, Runner], prompt: Array, features: Arra
         step = {
             "inputs_embeds": embeds,
             "attention_mask": np.ones((1, total), np.int64),
-            "position_ids": np.arange(cache.tokens, total)[None],
+            "position_ids": positions,
         }
         outputs = decoder.run({**step, **cache.feeds})
         cache = layout.next(cache, outputs, embeds.shape[1])
         tokens.append(int(outputs["logits"][0, -1].argmax()))
         embeds = embed.run({"input_ids": np.array([tokens[-1:]])})["inputs_embeds"]
+        positions = np.full_like(positions[..., :1], positions.max() + 1)
     return tokens
