@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-odometry", dest="odometry", action="store_false", help="drive by dead reckoning alone")
     parser.add_argument("--scan", action="store_true", help="give the robot a laser scanner")
     parser.add_argument("--timeout", type=float, metavar="S", help="seconds a run may take")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write a picture of every run there")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write a picture of every run, and a sheet, there")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="J", help="default: one per core")
     parser.add_argument("--json", action="store_true", help="end with one JSON object on one line")
 
@@ -66,8 +66,8 @@ def _results(arguments: argparse.Namespace) -> list[EpisodeResult]:
         for done, result in enumerate(run_scenes(runs, arguments.jobs), 1):
             report(f"scene {result.seed}: {'success' if result.success else 'failure'}", done / runs.scenes)
             results.append(result)
-            if arguments.out is not None:
-                _write_picture(runs, result, arguments.out)
+    if arguments.out is not None:
+        _write_pictures(runs, results, arguments.out)
     return results
 
 
@@ -99,8 +99,14 @@ def _runs(arguments: argparse.Namespace) -> Runs:
     )
 
 
-def _write_picture(runs: Runs, result: EpisodeResult, folder: Path) -> None:
+def _write_pictures(runs: Runs, results: list[EpisodeResult], folder: Path) -> None:
+    """A picture of every run, and a sheet of up to six of them, those that went wrong first."""
     from vlm_ros.evaluation.picture import picture_of_run
+    from vlm_ros.evaluation.sheet import sheet_of
 
     folder.mkdir(parents=True, exist_ok=True)
-    picture_of_run(runs.scene(result.seed), result).save(folder / f"{result.seed}.png")
+    pictures = [picture_of_run(runs.scene(result.seed), result) for result in results]
+    for result, picture in zip(results, pictures, strict=True):
+        picture.save(folder / f"{result.seed}.png")
+    order = sorted(range(len(results)), key=lambda number: results[number].success and not results[number].touches)
+    sheet_of([pictures[number] for number in order[:6]]).save(folder / "sheet.jpg", quality=88)

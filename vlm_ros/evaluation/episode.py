@@ -86,7 +86,8 @@ class _Run:
         self._answers: deque[tuple[float, Percept]] = deque()
         self._next_picture_s = self._next_watch_s = 0.0
         self._track, self._target_track = [world.pose], [_target_place(world.scene)]
-        self._decisions = self._collisions = 0
+        self._touches: list[tuple[float, float]] = []
+        self._decisions = 0
         self.outcome: Outcome | None = None
 
     def step(self) -> None:
@@ -116,8 +117,10 @@ class _Run:
     def _move(self, velocity: Velocity) -> None:
         touched = self._world.touching
         self._world.step(velocity, STEP_S)
-        self._collisions += self._world.touching and not touched
-        self._track.append(self._world.pose)
+        pose = self._world.pose
+        if self._world.touching and not touched:
+            self._touches.append((pose.x_m, pose.y_m))
+        self._track.append(pose)
         self._target_track.append(_target_place(self._world.scene))
 
     def result(self) -> EpisodeResult:
@@ -131,7 +134,7 @@ class _Run:
             outcome=self.outcome,
             success=verdict.success,
             figures=verdict.figures,
-            collisions=self._collisions,
+            touches=tuple(self._touches),
             way_m=way_m,
             time_s=world.time_s,
             timed_out=world.time_s > self._config.timeout_s - STEP_S,

@@ -18,7 +18,10 @@ NEAR_SLACK_M = 0.3
 
 @dataclass(frozen=True)
 class EpisodeResult:
-    """What happened. ``figures`` are the judge's (``judges.py``); both tracks hold a point for every step."""
+    """What happened. ``figures`` are the judge's (``judges.py``); both tracks hold a point for every step.
+
+    ``touches`` are the places where the robot began to touch something.
+    """
 
     seed: int
     task: str
@@ -26,13 +29,18 @@ class EpisodeResult:
     outcome: Outcome | None
     success: bool
     figures: Mapping[str, float]
-    collisions: int
+    touches: tuple[tuple[float, float], ...]
     way_m: float
     time_s: float
     timed_out: bool
     decisions: int
     track: tuple[Pose, ...]
     target_track: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def collisions(self) -> int:
+        """How often the robot touched something."""
+        return len(self.touches)
 
     @property
     def wrong_stop(self) -> bool:

@@ -14,8 +14,7 @@ from vlm_ros.evaluation.episode import EpisodeConfig, run_episode
 from vlm_ros.evaluation.metrics import EpisodeResult
 from vlm_ros.evaluation.sources import BlindSource, ModelSource, OracleSource, PerceptSource
 from vlm_ros.navigation.navigator import Mode
-from vlm_ros.sim.draw import draw_scene
-from vlm_ros.sim.draw_walk import with_walking_target
+from vlm_ros.sim.draw import draw_scene, with_walking_target
 from vlm_ros.sim.layout import Layout
 from vlm_ros.sim.scene import Scene
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,11 +16,16 @@ from vlm_ros.sim.robot import ROBOT_RADIUS_M
 from vlm_ros.sim.scene import CameraSpec, Lamp, Lighting, Rgb, Scene, SceneObject, Surface, Wall, footprints_of
 from vlm_ros.sim.shapes import SHAPES
 from vlm_ros.sim.textures import PATTERNS
+from vlm_ros.sim.walk import Walk
 
 PASSAGE_M = 0.55
 """Gap around every object: the robot is 0.36 m wide."""
 START_DISTANCE_M = 1.3
 """The target stands at least this far from the robot's start."""
+FOLLOWER_START_M = (1.0, 1.6)
+"""Distance from which the robot begins to follow."""
+WALKING_MPS = (0.15, 0.30)
+"""Speed of a target that walks: the robot drives at up to 0.4 m/s."""
 NAMES = tuple(f"{color} {shape}" for color in COLORS for shape in SHAPES)
 """Every name that an object can have, for example ``red ball``."""
 _TRIES = 200
@@ -117,6 +123,22 @@ def _draw_start(
         clear = nearest_distance_m(footprints, x_m, y_m) >= ROBOT_RADIUS_M + 0.1
         if clear and nearest_distance_m(targets, x_m, y_m) >= START_DISTANCE_M:
             return Pose(x_m, y_m, rng.uniform(-math.pi, math.pi))
+
+
+def with_walking_target(scene: Scene) -> Scene:
+    """``scene`` with a target that walks, and the robot's start 1.0 to 1.6 m before it, facing it."""
+    thing = scene.target_object
+    assert thing is not None, "a target that walks is in the scene"
+    rng = np.random.default_rng([scene.seed, 3])
+    walk = Walk(int(rng.integers(2**31)), rng.uniform(*WALKING_MPS))
+    others = scene.footprints_without(thing)
+    while True:
+        angle_rad, away_m = rng.uniform(-math.pi, math.pi), thing.reach_m + rng.uniform(*FOLLOWER_START_M)
+        ways_m = np.linspace(0.0, away_m, 20)
+        xs, ys = thing.x_m + ways_m * math.cos(angle_rad), thing.y_m + ways_m * math.sin(angle_rad)
+        if nearest_distance_m(others, xs, ys).min() >= ROBOT_RADIUS_M + 0.1:
+            start = Pose(float(xs[-1]), float(ys[-1]), math.remainder(angle_rad + math.pi, 2 * math.pi))
+            return replace(scene, start=start, walk=walk)
 
 
 def _draw_point(rng: np.random.Generator, walls: tuple[Wall, ...]) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from vlm_ros.core.motion import Pose
 from vlm_ros.sim.footprint import nearest_distance_m
 from vlm_ros.sim.robot import CAMERA_FORWARD_M, ROBOT_RADIUS_M
-from vlm_ros.sim.scene import Scene, footprints_of
+from vlm_ros.sim.scene import Scene
 from vlm_ros.sim.truth import NEAR_M
 
 CELL_M = 0.05
@@ -50,7 +50,7 @@ class FreeSpace:
             return np.zeros_like(self._free)
         near = self._free & (thing.footprint.distance_m(self._x_m, self._y_m) <= NEAR_M + CAMERA_FORWARD_M)
         x_m, y_m = self._x_m[near], self._y_m[near]
-        others = footprints_of(self._scene.walls, (other for other in self._scene.objects if other is not thing))
+        others = self._scene.footprints_without(thing)
         share = np.linspace(0.0, 1.0, _SIGHT_SAMPLES)[:, np.newaxis]
         along_x, along_y = x_m + share * (thing.x_m - x_m), y_m + share * (thing.y_m - y_m)
         near[near] = (nearest_distance_m(others, along_x, along_y) > 0.0).all(axis=0)

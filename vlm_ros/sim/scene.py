@@ -67,6 +67,11 @@ class SceneObject:
         return f"{self.color} {self.shape}"
 
     @property
+    def reach_m(self) -> float:
+        """How far its footprint reaches from its middle."""
+        return self.radius_m * (math.sqrt(2) if self.shape == "box" else 1.0)
+
+    @property
     def footprint(self) -> Footprint:
         """The floor below its widest part."""
         if self.shape == "box":
@@ -135,7 +140,7 @@ class CameraSpec:
 class Scene:
     """Everything that distinguishes one room from another. ``target`` is a name such as ``red ball``.
 
-    With a ``walk`` the target moves; ``objects`` then says where it starts, or where it is at one moment.
+    With a ``walk`` the target moves; ``objects`` says where it starts, or where it is at one moment.
     The origin is the middle of the room; x and y run along its walls.
     """
 
@@ -154,6 +159,10 @@ class Scene:
     def footprints(self) -> tuple[Footprint, ...]:
         """All that the robot can run into."""
         return footprints_of(self.walls, self.objects)
+
+    def footprints_without(self, thing: SceneObject) -> tuple[Footprint, ...]:
+        """All that ``thing`` can run into, or hide behind."""
+        return footprints_of(self.walls, (other for other in self.objects if other is not thing))
 
     @property
     def target_object(self) -> SceneObject | None:

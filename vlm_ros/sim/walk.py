@@ -1,70 +1,110 @@
-"""A target that moves: the path it walks, and how it gives way to the robot."""
+"""A target that moves: it walks, turns, pauses, goes behind things, and gives way to the robot."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vlm_ros.core.motion import Pose
+from vlm_ros.sim.footprint import nearest_distance_m
 from vlm_ros.sim.robot import ROBOT_RADIUS_M
 
 if TYPE_CHECKING:
     from vlm_ros.sim.scene import Scene
 
-GIVE_WAY_M = 0.25
-"""Gap to the robot at which a walking target turns round."""
+GIVE_WAY_M = 0.3
+"""Gap to the robot below which a walking target comes no closer."""
+PAUSE_S = (1.0, 4.0)
+_PAUSE_SHARE, _HIDING_SHARE = 0.4, 0.3
+_LEG_M = (0.6, 3.0)
+_BESIDE_M = 0.12
+_TRIES, _CHOICE = 120, 25
+
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Walk:
-    """Where the target is and when: straight lines between points, each reached at its time; equal ones are a pause."""
+    """How a target walks: ``seed`` draws its ways and pauses."""
 
-    times_s: tuple[float, ...]
-    xs_m: tuple[float, ...]
-    ys_m: tuple[float, ...]
-
-    def place_m(self, walked_s: float) -> tuple[float, float]:
-        """Where it is after ``walked_s``; it stands still at the end."""
-        return (
-            float(np.interp(walked_s, self.times_s, self.xs_m)),
-            float(np.interp(walked_s, self.times_s, self.ys_m)),
-        )
+    seed: int
+    speed_mps: float
 
 
 class Walker:
-    """Leads the target of ``scene`` along its walk. Never walks into the robot: it turns round and goes back."""
+    """Leads the target of ``scene`` from one drawn corner to the next, straight, with room for the robot to follow.
+
+    Three ways of ten lead, if they can, to where the robot does not see it; there it does not pause.
+    """
 
     def __init__(self, scene: Scene, walk: Walk) -> None:
         self._scene, self._walk = scene, walk
         thing = scene.target_object
         assert thing is not None, "a walking target is in the scene"
-        self._index, self._radius_m = scene.objects.index(thing), thing.radius_m
-        self._walked_s, self._forwards = 0.0, True
+        self._index, self._at = scene.objects.index(thing), (thing.x_m, thing.y_m)
+        self._others = scene.footprints_without(thing)
+        self._beside_m = max(thing.reach_m, ROBOT_RADIUS_M) + _BESIDE_M
+        self._apart_m = ROBOT_RADIUS_M + thing.reach_m + GIVE_WAY_M
+        self._rng = np.random.default_rng(walk.seed)
+        self._to, self._pause_s = self._at, 0.0
 
     @property
     def scene(self) -> Scene:
         """The scene with the target where it is now."""
-        x_m, y_m = self._walk.place_m(self._walked_s)
         objects = list(self._scene.objects)
-        objects[self._index] = replace(objects[self._index], x_m=x_m, y_m=y_m)
+        objects[self._index] = replace(objects[self._index], x_m=self._at[0], y_m=self._at[1])
         return replace(self._scene, objects=tuple(objects))
 
     def step(self, robot: Pose, dt_s: float) -> None:
         """Walk on for ``dt_s`` with the robot at ``robot``."""
-        walked_s = max(0.0, self._walked_s + (dt_s if self._forwards else -dt_s))
-        if self._barred(robot, walked_s):
-            self._forwards = not self._forwards
+        if self._pause_s > 0.0:
+            self._pause_s -= dt_s
             return
-        self._walked_s = walked_s
-        self._forwards = self._forwards or walked_s == 0.0
+        place = robot.x_m, robot.y_m
+        if math.dist(self._at, self._to) < 1e-6 or not self._clear_of(place, self._to):
+            self._turn(place)
+            return
+        share = min(1.0, self._walk.speed_mps * dt_s / math.dist(self._at, self._to))
+        self._at = _between(self._at, self._to, share)
 
-    def _barred(self, robot: Pose, walked_s: float) -> bool:
-        """Whether the robot is close, and would be closer."""
-        before_m, after_m = (
-            math.hypot(x_m - robot.x_m, y_m - robot.y_m)
-            for x_m, y_m in (self._walk.place_m(self._walked_s), self._walk.place_m(walked_s))
-        )
-        return after_m < before_m and after_m < ROBOT_RADIUS_M + self._radius_m + GIVE_WAY_M
+    def _turn(self, robot: Point) -> None:
+        """Choose the next way, and perhaps stand a while before it."""
+        ways = list(islice(self._ways(robot), _CHOICE))
+        hidden = [to for to in ways if self._gap_m(robot, to) <= 0.0]
+        choices = hidden if hidden and self._rng.uniform() < _HIDING_SHARE else ways
+        seen = self._gap_m(robot, self._at) > 0.0
+        if choices:
+            self._to = choices[int(self._rng.integers(len(choices)))]
+        if not choices or (seen and self._rng.uniform() < _PAUSE_SHARE):
+            self._pause_s = self._rng.uniform(*PAUSE_S)
+
+    def _ways(self, robot: Point) -> Iterator[Point]:
+        """Ends of ways on which target and robot fit between all things, past the robot too."""
+        low_x, low_y, high_x, high_y = self._scene.bounds_m
+        for _ in range(_TRIES):
+            to = float(self._rng.uniform(low_x, high_x)), float(self._rng.uniform(low_y, high_y))
+            long_enough = _LEG_M[0] <= math.dist(self._at, to) <= _LEG_M[1]
+            if long_enough and self._clear_of(robot, to) and self._gap_m(self._at, to) >= self._beside_m:
+                yield to
+
+    def _clear_of(self, robot: Point, to: Point) -> bool:
+        """Whether the straight way to ``to`` keeps its distance from the robot, or at least comes no closer."""
+        (x, y), (along_x, along_y) = self._at, (to[0] - self._at[0], to[1] - self._at[1])
+        share = ((robot[0] - x) * along_x + (robot[1] - y) * along_y) / max(along_x**2 + along_y**2, 1e-9)
+        nearest = _between(self._at, to, min(max(share, 0.0), 1.0))
+        return math.dist(nearest, robot) >= min(self._apart_m, math.dist(self._at, robot) - 1e-6)
+
+    def _gap_m(self, start: Point, end: Point) -> float:
+        """Smallest distance from the straight line between two points to any other thing."""
+        share = np.linspace(0.0, 1.0, 2 + int(math.dist(start, end) / 0.08))
+        xs, ys = start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1])
+        return float(nearest_distance_m(self._others, xs, ys).min())
+
+
+def _between(start: Point, end: Point, share: float) -> Point:
+    return start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1])

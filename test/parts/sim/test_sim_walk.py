@@ -1,5 +1,6 @@
 """Targets that walk."""
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -7,81 +8,88 @@ import numpy as np
 import pytest
 from sim_rooms import room, thing
 
-from vlm_ros.core.motion import STANDSTILL, Pose, Velocity
+from vlm_ros.core.motion import STANDSTILL, Pose
 from vlm_ros.sim.camera import Camera
-from vlm_ros.sim.draw import draw_scene
-from vlm_ros.sim.draw_walk import SPEED_MPS, with_walking_target
-from vlm_ros.sim.layout import Layout
+from vlm_ros.sim.draw import draw_scene, with_walking_target
+from vlm_ros.sim.footprint import nearest_distance_m
 from vlm_ros.sim.truth import truth_from_view
 from vlm_ros.sim.walk import GIVE_WAY_M, Walk, Walker
 from vlm_ros.sim.world import World
 
-ACROSS = Walk((0.0, 10.0), (1.0, 1.0), (-1.0, 1.0))
-TOWARDS = Walk((0.0, 10.0), (2.0, 0.0), (0.0, 0.0))
+STEP_S = 0.05
+WALK = Walk(seed=1, speed_mps=0.25)
+FAR_AWAY = Pose(-2.7, -1.7, 0.0)
 
 
-def walking(walk):
-    return replace(room(thing("red ball", walk.xs_m[0], walk.ys_m[0])), walk=walk)
+def walking(*objects, walk=WALK):
+    return replace(room(thing("red ball", 1.0, 0.0), *objects, start=FAR_AWAY), walk=walk)
 
 
-def ball_y_m(world):
-    return world.scene.target_object.y_m
+def places_m(walker, robot=FAR_AWAY, seconds=120.0):
+    """Where the target is at each step."""
+    for _ in range(round(seconds / STEP_S)):
+        walker.step(robot, STEP_S)
+        yield walker.scene.target_object.x_m, walker.scene.target_object.y_m
 
 
-def test_target_is_where_its_walk_says_after_some_seconds():
-    world = World(walking(ACROSS))
-    for _ in range(100):
-        world.step(STANDSTILL, 0.05)
-    assert ball_y_m(world) == pytest.approx(0.0, abs=0.02)
+def test_target_walks_at_its_speed_with_turns_and_pauses():
+    places = list(places_m(Walker(walking(), WALK)))
+    speeds = [math.dist(a, b) / STEP_S for a, b in itertools.pairwise(places)]
+    assert max(speeds) == pytest.approx(WALK.speed_mps, abs=1e-6)
+    assert 0.05 < np.mean([speed == 0.0 for speed in speeds]) < 0.6
+    assert max(math.dist(a, b) for a in places[::20] for b in places[::20]) > 2.0
 
 
-def test_camera_truth_and_laser_follow_the_target():
-    world = World(walking(ACROSS))
+def test_target_keeps_away_from_all_things():
+    scene = walking(thing("blue box", -1.0, 0.0), thing("green cone", 0.0, 1.0))
+    others = scene.footprints_without(scene.target_object)
+    assert all(nearest_distance_m(others, *place) > 0.15 + 0.1 for place in places_m(Walker(scene, WALK)))
+
+
+def test_target_never_comes_close_to_a_robot_that_stands_still():
+    robot = Pose(0.0, 0.0, 0.0)
+    gaps_m = [math.hypot(*place) - 0.18 - 0.15 for place in places_m(Walker(walking(), WALK), robot)]
+    assert min(gaps_m) >= GIVE_WAY_M - 0.01
+    assert max(gaps_m) > 1.0
+
+
+def test_target_goes_out_of_sight_now_and_then():
+    scene = walking(thing("blue box", 0.0, 0.0, radius_m=0.3))
+    robot = Pose(-1.5, 0.0, 0.0)
+    hidden = [
+        nearest_distance_m([scene.objects[1].footprint], *np.linspace((-1.5, 0.0), place, 30).T).min() <= 0.0
+        for place in places_m(Walker(scene, WALK), robot)
+    ]
+    assert 0.05 < np.mean(hidden) < 0.95
+
+
+def test_camera_truth_and_laser_show_the_target_where_it_is_now():
+    world = World(walking())
     with Camera(world) as camera:
-        columns = []
-        for _ in range(3):
-            objects = camera.render_objects()
-            columns.append(np.nonzero(objects == 0)[1].mean() if (objects == 0).any() else None)
-            for _ in range(50):
-                world.step(STANDSTILL, 0.05)
+        for _ in range(200):
+            world.step(STANDSTILL, STEP_S)
+        place = world.scene.target_object
+        assert math.hypot(place.x_m - 1.0, place.y_m) > 0.3
+        yaw_rad = math.atan2(place.y_m + 1.7, place.x_m + 2.7)
+        world.place(Pose(-2.7, -1.7, yaw_rad))
+        shown = camera.render_objects() == 0
         truth = truth_from_view(world.scene, world.pose, camera.render_objects())
-    assert columns[1] > columns[2]
-    assert truth.objects[0].distance_m == pytest.approx(math.hypot(0.86, 0.5) - 0.15, abs=0.1)
+    assert np.nonzero(shown)[1].mean() == pytest.approx(shown.shape[1] / 2, abs=2.0)
+    away_m = math.hypot(place.x_m + 2.7, place.y_m + 1.7)
+    assert truth.objects[0].distance_m == pytest.approx(away_m - 0.15 - 0.14, abs=0.01)
     scan = world.scan()
-    toward = round((math.atan2(0.5, 1.0) + math.pi) / scan.angle_step_rad)
-    assert scan.ranges_m[toward] == pytest.approx(math.hypot(1.0, 0.5) - 0.15, abs=0.05)
+    assert scan.ranges_m[90] == pytest.approx(away_m - 0.15, abs=0.03)
 
 
 def test_robot_bumps_into_the_target_where_it_is_now():
-    world = World(replace(walking(Walk((0.0, 2.0), (1.0, 1.0), (1.5, 0.0))), start=Pose(0.0, 0.0, 0.0)))
-    for _ in range(60):
-        world.step(STANDSTILL, 0.05)
-    for _ in range(60):
-        world.step(Velocity(0.4, 0.0), 0.05)
+    world = World(walking())
+    for _ in range(200):
+        world.step(STANDSTILL, STEP_S)
+    place = world.scene.target_object
+    world.place(Pose(place.x_m - 0.18 - 0.14, place.y_m, 0.0))
     assert world.touching
-    assert world.pose.x_m < 1.0 - 0.15 - 0.15
-
-
-def test_target_turns_round_before_it_meets_the_robot():
-    walker = Walker(walking(TOWARDS), TOWARDS)
-    gaps_m = []
-    for _ in range(400):
-        walker.step(Pose(0.0, 0.0, 0.0), 0.05)
-        gaps_m.append(walker.scene.target_object.x_m - 0.18 - 0.15)
-    assert min(gaps_m) >= GIVE_WAY_M
-    assert max(gaps_m[gaps_m.index(min(gaps_m)) :]) > 1.5
-
-
-@pytest.mark.parametrize("layout", Layout)
-def test_drawn_walk_keeps_away_from_all_things_and_goes_somewhere(layout):
-    scene = with_walking_target(draw_scene(100_001, layout=layout))
-    target = scene.target_object
-    others = [one.footprint for one in (*scene.walls, *scene.objects) if one is not target]
-    places = [scene.walk.place_m(second) for second in np.arange(0.0, 90.0, 0.5)]
-    assert all(min(float(one.distance_m(*place)) for one in others) > target.radius_m for place in places)
-    speeds = [2 * math.dist(a, b) for a, b in zip(places, places[1:], strict=False)]
-    assert max(speeds) <= SPEED_MPS[1] + 1e-6
-    assert any(speed == 0.0 for speed in speeds) and max(math.dist(a, b) for a in places for b in places) > 1.5
+    world.place(Pose(place.x_m - 0.18 - 0.17, place.y_m, 0.0))
+    assert not world.touching
 
 
 def test_robot_starts_before_the_target_and_sees_it():

@@ -18,7 +18,18 @@ def result(outcome=Outcome.FOUND, success=True, collisions=0, timed_out=False, *
     figures = figures or {"spl": 0.5 * success}
     track = (Pose(0.0, 0.0, 0.0), Pose(2.0, 0.0, 0.0))
     return EpisodeResult(
-        100_000, "search", "red ball", outcome, success, figures, collisions, 2.0, 10.0, timed_out, 50, track
+        100_000,
+        "search",
+        "red ball",
+        outcome,
+        success,
+        figures,
+        ((0.0, 0.0),) * collisions,
+        2.0,
+        10.0,
+        timed_out,
+        50,
+        track,
     )
 
 
