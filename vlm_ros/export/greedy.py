@@ -75,8 +75,7 @@ def exported_tokens(
 
     ``positions`` (3, 1, sequence) are given where they do not simply count.
     """
-    if positions is None:
-        positions = np.arange(prompt.shape[1])[None]
+    rows: Any = np.arange(prompt.shape[1])[None] if positions is None else positions
     embed, decoder = runners["embed_tokens"], runners["decoder_model_merged"]
     embeds = embed.run({"input_ids": prompt})["inputs_embeds"].copy()
     embeds[prompt == image_token] = features[0]
@@ -88,11 +87,11 @@ def exported_tokens(
         step = {
             "inputs_embeds": embeds,
             "attention_mask": np.ones((1, total), np.int64),
-            "position_ids": positions,
+            "position_ids": rows,
         }
         outputs = decoder.run({**step, **cache.feeds})
         cache = layout.next(cache, outputs, embeds.shape[1])
         tokens.append(int(outputs["logits"][0, -1].argmax()))
         embeds = embed.run({"input_ids": np.array([tokens[-1:]])})["inputs_embeds"]
-        positions = np.full_like(positions[..., :1], positions.max() + 1)
+        rows = np.full_like(rows[..., :1], rows.max() + 1)
     return tokens

@@ -34,8 +34,8 @@ def parts_of(model: Any) -> tuple[Part, ...]:
 def check_answers(model: Any, runners: Mapping[str, Runner]) -> None:
     """Compare greedy tokens about a picture; ``ExportFailed`` where they differ."""
     picture = VisionEncoder(model).draw(_ONE_PICTURE)
-    features = runners["vision_encoder"].run({name: tensor.numpy() for name, tensor in picture.items()})
-    features = features["image_features"]
+    feeds = {name: tensor.numpy() for name, tensor in picture.items()}
+    features = runners["vision_encoder"].run(feeds)["image_features"]
     prompt = random_prompt(model, len(features))
     kinds = (prompt == model.config.image_token_id).int()
     expected = checkpoint_tokens(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
 from vlm_ros.core.families import family_named
@@ -29,5 +31,8 @@ class LlavaModel(PictureModel):
 
     def see(self, frame: Frame) -> SeenPicture:
         """One feature for each patch of the picture, however the encoder batches them."""
-        features = self.vision.features({"pixel_values": self._preprocess(frame.rgb)})
+        pixels = self._preprocess(frame.rgb)
+        mask = np.ones((len(pixels), *pixels.shape[2:]), np.bool_)
+        sizes = np.array([frame.rgb.shape[:2]], np.int64)
+        features = self.vision.features({"pixel_values": pixels, "pixel_attention_mask": mask, "image_sizes": sizes})
         return SeenPicture([self.image_id] * len(features), features)
