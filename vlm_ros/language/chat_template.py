@@ -27,6 +27,15 @@ LLAVA_TEMPLATE = (
 )
 """What LLaVA-1.5 was trained with, for bundles that bring no template."""
 
+BLIP2_TEMPLATE = (
+    "{% for part in messages[0].content %}"
+    "{% if part.type == 'image' %}{{ image_token }}{{ bos_token }}"
+    "{% elif part.text == caption_prompt %}{{ part.text }}"
+    "{% else %}{{ 'Question: ' + part.text + ' Answer:' }}{% endif %}"
+    "{% endfor %}"
+)
+"""What BLIP-2 was trained with: the picture before everything, and a caption that begins like the card's prompt."""
+
 
 class ChatTemplate:
     """A template, and the special tokens it may name (``bos_token`` and so on).
@@ -79,7 +88,7 @@ def _parts(question: str) -> list[dict[str, str]]:
 
 
 def template_source_from_bundle(bundle: Bundle) -> str:
-    """The template that ``bundle`` brings, wherever it keeps it, or LLaVA-1.5's."""
+    """The template that ``bundle`` brings, wherever it keeps it, or the one that its family was trained with."""
     if (bundle.folder / "chat_template.jinja").is_file():
         return bundle.file("chat_template.jinja").read_text(encoding="utf-8")
     for name in ("chat_template.json", "tokenizer_config.json"):
@@ -88,7 +97,7 @@ def template_source_from_bundle(bundle: Bundle) -> str:
             template = {entry["name"]: entry["template"] for entry in template}.get("default")
         if template is not None:
             return str(template)
-    return LLAVA_TEMPLATE
+    return BLIP2_TEMPLATE if bundle.optional_json("config.json").get("model_type") == "blip-2" else LLAVA_TEMPLATE
 
 
 class _Generation(Extension):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vlm_ros.core.answer import AnswerForm, Choices, FreeText, JsonSchema, Regex
 from vlm_ros.core.errors import BadBundle, BadQuestion, require
+from vlm_ros.language.metaspace import with_spaces_written_out
 from vlm_ros.language.tokenizer import Tokenizer
 
 llguidance = require("llguidance", "pip install llguidance")
@@ -67,7 +68,9 @@ class Constrainer:
 
     def __init__(self, tokenizer: Tokenizer, end_ids: Sequence[int]) -> None:
         try:
-            self._vocabulary = llguidance.LLTokenizer(tokenizer.to_json(), eos_token=list(end_ids))
+            self._vocabulary = llguidance.LLTokenizer(
+                with_spaces_written_out(tokenizer.to_json()), eos_token=list(end_ids)
+            )
         except Exception as error:  # the library raises plain exceptions
             raise BadBundle(f"answers cannot be constrained with this tokenizer: {error}") from error
         self._matcher = lru_cache(_FORMS_KEPT)(self._compile)

@@ -52,9 +52,11 @@ def language_from_bundle(bundle: Bundle, image_id: int | None) -> Language:
     if image_id is None or image_id < 0:
         image_id = tokenizer.number_made_of(_IMAGE)
     special_texts = {**tokenizer.special_texts, "image_token": tokenizer.text_of(image_id)}
+    caption_prompt = bundle.card.describe_prompt
+    special_texts["caption_prompt"] = caption_prompt
     template = ChatTemplate(template_source_from_bundle(bundle), special_texts)
     end_ids = _end_ids(bundle, tokenizer)
-    prompts = PromptEncoder(tokenizer, template, image_id)
+    prompts = PromptEncoder(tokenizer, template, image_id, may_be_empty=not caption_prompt)
     return Language(tokenizer, prompts, Constrainer(tokenizer, sorted(end_ids)), end_ids, image_id, vocabulary)
 
 

@@ -19,12 +19,21 @@ class Prompt:
 
 
 class PromptEncoder:
-    """Encodes questions about one image, whose place the token ``image_id`` marks."""
+    """Encodes questions about one image, whose place the token ``image_id`` marks.
 
-    def __init__(self, tokenizer: Tokenizer, template: ChatTemplate, image_id: int) -> None:
+    A template that names the token of the beginning places all that frames a text. With ``may_be_empty`` there
+    are prompts without a question: a picture alone asks for a caption.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, template: ChatTemplate, image_id: int, *, may_be_empty: bool = False
+    ) -> None:
         self._tokenizer = tokenizer
         self._template = template
         self._image_id = image_id
+        self._may_be_empty = may_be_empty
+        beginning = tokenizer.special_texts.get("bos_token")
+        self._framed = not beginning or beginning not in template.render("x")
         self._control_ids = tokenizer.special_ids | {image_id}
         self._control_of_template = self._control(self._encode("x"))
         if self._control_of_template.count(image_id) != 1:
@@ -39,7 +48,7 @@ class PromptEncoder:
         ``BadQuestion`` where it is empty, or holds what the model reads as a control token: the template alone
         says where the image stands and where a turn ends.
         """
-        if not question.strip():
+        if not question.strip() and not self._may_be_empty:
             raise BadQuestion("the question is empty: ask something")
         numbers = self._encode(question)
         control = self._control(numbers)
@@ -51,10 +60,7 @@ class PromptEncoder:
         return Prompt(tuple(numbers[:place]), tuple(numbers[place + 1 :]))
 
     def _encode(self, question: str) -> list[int]:
-        text = self._template.render(question)
-        beginning = self._tokenizer.special_texts.get("bos_token")
-        has_beginning = beginning is not None and text.startswith(beginning)
-        return self._tokenizer.encode(text, frame=not has_beginning)
+        return self._tokenizer.encode(self._template.render(question), frame=self._framed)
 
     def _control(self, numbers: list[int]) -> list[int]:
         return [number for number in numbers if number in self._control_ids]

@@ -44,8 +44,19 @@ def test_the_first_place_counts_when_a_card_is_in_two(tmp_path):
 
 
 def test_model_types_belong_to_one_family_each():
-    types = [model_type for family in FAMILIES for model_type in family.model_types]
-    assert len(types) == len(set(types))
+    kinds = [
+        (model_type, architecture)
+        for family in FAMILIES
+        for model_type in family.model_types
+        for architecture in family.architectures or (None,)
+    ]
+    assert len(kinds) == len(set(kinds))
+
+
+def test_the_architecture_decides_when_families_share_a_type():
+    config = {"model_type": "blip-2", "architectures": ["Blip2ForImageTextRetrieval"]}
+    assert family_of(config, "model").module == "blip2_matching"
+    assert family_of({"model_type": "blip-2"}, "model").module == "blip2"
 
 
 def test_an_unknown_type_is_refused_with_the_nearest_that_is_known():
