@@ -9,6 +9,7 @@ from pathlib import Path
 from vlm_ros.build.builder import Check, EngineBuilder, Watch, unchecked
 from vlm_ros.build.external_data import total_bytes
 from vlm_ros.build.lock import never
+from vlm_ros.build.origin import check_origin
 from vlm_ros.build.preflight import check_build_memory
 from vlm_ros.build.progress import Meter, OnProgress, Progress, Stage, silent
 from vlm_ros.build.store import EngineStore
@@ -90,6 +91,7 @@ class _Work:
         self._stop_if_cancelled(part)
         self.on_progress(Progress(part, Stage.CHECKING, 0.0, None, False, f"looking for '{part}'"))
         wanted = wanted_engine(part, self.bundle, self.store, self.precision, self.builder)
+        check_origin(self.bundle, part, wanted.key.precision)
         engine = self.store.find(wanted.key)
         if engine is not None:
             self.on_progress(Progress(part, Stage.READY, 0.0, None, True, f"'{part}' was built before"))

@@ -10,6 +10,7 @@ import mmap
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from vlm_ros.build.protobuf import fields
 from vlm_ros.core.errors import BadBundle
 
 _PARTS: dict[str, dict[int, str]] = {
@@ -22,8 +23,6 @@ _PARTS: dict[str, dict[int, str]] = {
     "tensor": {13: "entry"},
 }
 """Which fields of a message hold messages that lead to external data, and what those are."""
-
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 def external_files(onnx: Path) -> tuple[Path, ...]:
@@ -59,7 +58,7 @@ def _locations(onnx: Path) -> set[str]:
         waiting = [("model", 0, len(content))]
         while waiting:
             kind, start, end = waiting.pop()
-            for number, inner_start, inner_end in _fields(content, start, end):
+            for number, inner_start, inner_end in fields(content, start, end):
                 inner = _PARTS[kind].get(number)
                 if inner == "entry":
                     found.update(_location(content, inner_start, inner_end))
@@ -70,38 +69,6 @@ def _locations(onnx: Path) -> set[str]:
 
 def _location(content: mmap.mmap, start: int, end: int) -> Iterator[str]:
     """The value of an external data entry, if its key is ``location``."""
-    entry = {number: content[inner:stop] for number, inner, stop in _fields(content, start, end)}
+    entry = {number: content[inner:stop] for number, inner, stop in fields(content, start, end)}
     if entry.get(1) == b"location":
         yield entry.get(2, b"").decode()
-
-
-def _fields(content: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Number, start and end of every field between ``start`` and ``end`` that holds bytes."""
-    while start < end:
-        tag, start = _varint(content, start)
-        wire_type = tag & 7
-        if wire_type == _VARINT:
-            _, start = _varint(content, start)
-        elif wire_type == _BYTES:
-            length, start = _varint(content, start)
-            yield tag >> 3, start, start + length
-            start += length
-        elif wire_type in (_FIXED64, _FIXED32):
-            start += 8 if wire_type == _FIXED64 else 4
-        else:
-            raise ValueError(f"wire type {wire_type} at byte {start}")
-    if start != end:
-        raise ValueError(f"a field ends at byte {start}, its message at byte {end}")
-
-
-def _varint(content: mmap.mmap, start: int) -> tuple[int, int]:
-    """The number that begins at ``start``, seven bits a byte, and where it ends."""
-    value = shift = 0
-    while shift < 64:
-        byte = content[start]
-        start += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, start
-        shift += 7
-    raise ValueError(f"an endless number at byte {start}")

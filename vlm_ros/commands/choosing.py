@@ -80,13 +80,14 @@ def checked_together(bundle: Bundle, choices: Mapping[str, Choice], material: Ma
 
 def _candidates(bundle: Bundle, part: str, material: Material) -> Sequence[Candidate]:
     """fp32 first; each precision with its time and what its gate says."""
+    from vlm_ros.build.origin import is_stale
     from vlm_ros.build.precision.passes import write_part
     from vlm_ros.build.validation.timing import passes_s
     from vlm_ros.build.validation.validating import validate_part
 
     samples = material.check.feeds[part]
     for precision in CANDIDATES:
-        if not has_precision(bundle, part, precision):
+        if not has_precision(bundle, part, precision) or is_stale(bundle, part, precision):
             write_part(bundle, part, precision, material.calibration.feeds[part])
     faults: Mapping[str, Sequence[str]] = {
         "fp32": (),

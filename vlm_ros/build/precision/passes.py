@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from vlm_ros.build.key import source_of
+from vlm_ros.build.origin import MARK
 from vlm_ros.build.precision.activations import static_int8
 from vlm_ros.build.precision.files import read_model, write_model
 from vlm_ros.build.precision.fp16 import fp16_from_fp32
 from vlm_ros.build.precision.graph import Feeds, simplified
-from vlm_ros.build.precision.onnx_library import Model
+from vlm_ros.build.precision.onnx_library import Model, onnx
 from vlm_ros.build.precision.per_token import dynamic_int8
 from vlm_ros.build.precision.weight_only import int4_weights, int8_weights
 from vlm_ros.core.bundle import Bundle
@@ -40,5 +42,7 @@ def write_part(bundle: Bundle, part: str, precision: str, samples: Sequence[Feed
         raise BadConfig(f"precision '{precision}' cannot be made: choose from {', '.join(PASSES)}")
     source = bundle.onnx(part)
     path = source.with_name(f"{part}_{precision}.onnx")
-    write_model(PASSES[precision](simplified(read_model(source)), samples), path)
+    model = PASSES[precision](simplified(read_model(source)), samples)
+    onnx.helper.set_model_props(model, {MARK: source_of(source)})
+    write_model(model, path)
     return path

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from vlm_ros.build.external_data import total_bytes
+from vlm_ros.build.origin import check_origin
 from vlm_ros.build.precision.files import read_model
 from vlm_ros.build.precision.graph import Feeds
 from vlm_ros.build.validation.layers import Layer, compared_layers, first_fault
@@ -50,9 +51,10 @@ class PartReport:
 def validate_part(bundle: Bundle, part: str, precision: str, samples: Sequence[Feeds]) -> PartReport:
     """Compare ``part`` at ``precision`` with its fp32 graph on ``samples``, by the gate of the bundle's card.
 
-    fp32 is compared with itself, operator by operator against fused. ``BadBundle`` where a file is missing
-    or the two graphs are not of the same part.
+    fp32 is compared with itself, operator by operator against fused. ``BadBundle`` where a file is missing,
+    the two graphs are not of the same part, or the one was made of another fp32 graph.
     """
+    check_origin(bundle, part, precision)
     reference, candidate = bundle.onnx(part), bundle.onnx(part, precision)
     try:
         outputs, tokens = compared_outputs(reference, candidate, samples)

@@ -1,0 +1,73 @@
+"""A narrow graph that was made of an older export is not taken for one of the graph that is there now."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import onnx
+import pytest
+from parts import TINY
+
+from vlm_ros.build.building import build_bundle
+from vlm_ros.build.origin import MARK, is_stale, mark_of
+from vlm_ros.build.precision.passes import write_part
+from vlm_ros.build.store import EngineStore
+from vlm_ros.build.validation.validating import validate_part
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.errors import BadBundle
+
+PART = "embed_tokens"
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    bundle = Bundle(shutil.copytree(TINY, tmp_path / "tiny"))
+    write_part(bundle, PART, "int8", [])
+    return bundle
+
+
+def export_anew(bundle: Bundle) -> None:
+    """As a new export would: one weight is another one."""
+    model = onnx.load(bundle.onnx(PART))
+    tensor = model.graph.initializer[0]
+    array = onnx.numpy_helper.to_array(tensor).copy()
+    array.flat[0] += 1
+    tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
+    onnx.save(model, bundle.onnx(PART))
+
+
+def test_mark_is_read_as_the_onnx_package_writes_it(bundle: Bundle) -> None:
+    (property,) = onnx.load(bundle.onnx(PART, "int8")).metadata_props
+    assert (property.key, property.value) == (MARK, mark_of(bundle.onnx(PART, "int8")))
+    assert len(property.value) == 64
+
+
+def test_file_is_refused_with_what_to_do_when_its_source_was_exported_anew(bundle: Bundle, tmp_path: Path) -> None:
+    store = EngineStore(tmp_path / "store")
+    build_bundle(bundle, store, precision="int8", parts=[PART])
+    export_anew(bundle)
+    assert is_stale(bundle, PART, "int8")
+    for use in (
+        lambda: build_bundle(bundle, store, precision="int8", parts=[PART]),
+        lambda: validate_part(bundle, PART, "int8", []),
+    ):
+        with pytest.raises(BadBundle, match="_int8.onnx' was made of an older .*vlm_ros quantize .* --precision int8"):
+            use()
+    write_part(bundle, PART, "int8", [])
+    build_bundle(bundle, store, precision="int8", parts=[PART])
+
+
+def test_file_is_taken_when_nobody_marked_it(bundle: Bundle) -> None:
+    path = bundle.onnx(PART, "int8")
+    model = onnx.load(path)
+    del model.metadata_props[:]
+    onnx.save(model, path)
+    export_anew(bundle)
+    assert mark_of(path) is None
+    assert not is_stale(bundle, PART, "int8")
+
+
+def test_file_is_taken_when_its_source_is_not_here(bundle: Bundle) -> None:
+    bundle.onnx(PART).unlink()
+    assert not is_stale(Bundle(bundle.folder), PART, "int8")
