@@ -18,6 +18,7 @@ class Family:
     ``vlm_ros.export.<module>`` makes bundles of checkpoints. ``model_types`` are the values of ``model_type``
     in ``config.json`` that belong to it; where types are shared, ``architectures`` says which row it is.
     A bundle has all of ``parts`` and may have some of ``optional_parts``.
+    One run of a part takes at most ``batch`` pictures or texts.
     ``card`` holds what its model cards say (see ``core.card``) unless a bundle's own says otherwise.
     """
 
@@ -29,8 +30,12 @@ class Family:
     optional_parts: tuple[str, ...] = ()
     exportable: bool = True
     architectures: tuple[str, ...] = ()
+    batch: int = 1
     card: Mapping[str, Any] = field(default_factory=dict)
 
+
+COMPARED_AT_ONCE = 16
+"""Pictures or texts that models which compare take in one run; more take several."""
 
 FAMILIES = (
     Family(
@@ -71,6 +76,7 @@ FAMILIES = (
         architectures=("BlipForImageTextRetrieval",),
         tasks=("matching", "retrieval", "finding"),
         parts=("vision_encoder", "text_model", "fusion_model"),
+        batch=COMPARED_AT_ONCE,
         card={"find_prompt": "a picture of a {target}"},
     ),
     Family(
@@ -88,7 +94,7 @@ FAMILIES = (
         model_types=("blip-2",),
         architectures=("Blip2ForImageTextRetrieval",),
         tasks=("matching", "retrieval"),
-        parts=("vision_model", "text_model", "fusion_model"),
+        parts=("vision_encoder", "text_model", "fusion_model"),
         card={"find_prompt": "a photo of a {target}"},
     ),
     Family(
@@ -104,6 +110,7 @@ FAMILIES = (
         model_types=("clip",),
         tasks=("classification", "retrieval", "finding"),
         parts=("vision_model", "text_model"),
+        batch=COMPARED_AT_ONCE,
         card={
             "find_prompt": "a photo of a {target}",
             "contrast_prompts": (
@@ -118,6 +125,7 @@ FAMILIES = (
         model_types=("chinese_clip",),
         tasks=("classification", "retrieval", "finding"),
         parts=("vision_model", "text_model"),
+        batch=COMPARED_AT_ONCE,
         card={
             "find_prompt": "一张{target}的照片",
             "contrast_prompts": (
@@ -147,6 +155,12 @@ def card_defaults(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the cards of the family of ``config`` say; nothing where nobody knows it."""
     family = _row_of(config)
     return family.card if family else {}
+
+
+def batch_of(config: Mapping[str, Any]) -> int:
+    """How many pictures or texts one run of the model of ``config`` may take; 1 where nobody knows it."""
+    family = _row_of(config)
+    return family.batch if family else 1
 
 
 def family_of(config: Mapping[str, Any], folder: object) -> Family:

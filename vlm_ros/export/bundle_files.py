@@ -12,8 +12,11 @@ from vlm_ros.core.card import ModelCard
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.core.families import card_defaults
 
-REQUIRED = ("config.json", "tokenizer.json", "tokenizer_config.json")
+REQUIRED = ("config.json", "tokenizer_config.json")
+TOKENIZERS = ("tokenizer.json", "vocab.txt")
+"""One of them is needed; the second is BERT's, of old checkpoints."""
 OPTIONAL = (
+    *TOKENIZERS,
     "generation_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
@@ -27,6 +30,8 @@ def write_bundle_files(checkpoint: Path, folder: Path) -> None:
     for name in REQUIRED:
         if not (checkpoint / name).is_file():
             raise BadBundle(f"the checkpoint '{checkpoint}' lacks '{name}': save it again with its processor")
+    if not any((checkpoint / name).is_file() for name in TOKENIZERS):
+        raise BadBundle(f"the checkpoint '{checkpoint}' lacks 'tokenizer.json': save it again with its processor")
     for name in (*REQUIRED, *OPTIONAL):
         if (checkpoint / name).is_file():
             shutil.copyfile(checkpoint / name, folder / name)

@@ -7,6 +7,7 @@ from typing import Any
 
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle, require
+from vlm_ros.language import wordpiece
 
 tokenizers = require("tokenizers", "pip install tokenizers")
 
@@ -37,9 +38,13 @@ class Tokenizer:
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> Tokenizer:
         """The tokenizer of ``bundle``; ``BadBundle`` where its files cannot be read."""
-        path = bundle.file("tokenizer.json")
         config = bundle.optional_json("tokenizer_config.json")
+        words = bundle.folder / wordpiece.FILE
+        of_words = words.is_file() and not (bundle.folder / "tokenizer.json").is_file()
+        path = words if of_words else bundle.file("tokenizer.json")
         try:
+            if of_words:
+                return cls(wordpiece.tokenizer_json_from_vocab(path, config), {**wordpiece.SPECIAL, **config})
             return cls(path.read_text(encoding="utf-8"), config)
         except Exception as error:  # the library raises plain Exception
             raise BadBundle(f"'{path}' is no tokenizer ({error}): export or copy the bundle again") from error

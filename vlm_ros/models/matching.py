@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_ros.core.errors import BuildFailed
+from vlm_ros.core.families import COMPARED_AT_ONCE
 from vlm_ros.core.frame import RgbImage
 
 Floats = NDArray[np.float32]
@@ -90,6 +91,6 @@ def softmax(logits: NDArray[np.floating]) -> Floats:
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True), np.float32)
 
 
-def in_batches(encode: Callable[[Sequence[T]], Floats], things: Sequence[T], size: int = 16) -> Floats:
+def in_batches(encode: Callable[[Sequence[T]], Floats], things: Sequence[T], size: int = COMPARED_AT_ONCE) -> Floats:
     """What ``encode`` gives for all ``things``, ``size`` at a time, so that many need no more memory than few."""
     return np.concatenate([encode(things[start : start + size]) for start in range(0, len(things), size)])

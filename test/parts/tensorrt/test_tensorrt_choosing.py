@@ -40,7 +40,7 @@ def test_answers_are_onnx_runtimes_when_a_bundle_is_built_and_loaded(backend: Si
 
 
 def test_limits_are_the_models_when_a_builder_is_chosen(backend: SimpleNamespace, tiny: Bundle) -> None:
-    assert builder_for(TENSORRT, tiny).shapes == "batch 1, prompt 256, context 256, step 8"
+    assert builder_for(TENSORRT, tiny).shapes == "batch 1, prompt 256, context 256, step 8, read 256"
 
 
 def test_command_names_the_runtime_when_an_engine_is_missing(backend: SimpleNamespace, tiny: Bundle) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlm_ros.core.errors import BuildFailed
+from vlm_ros.core.families import batch_of
 
 _WORDS = (("read", ("encoder",)), ("past", ("past",)), ("batch", ("batch",)), ("tokens", ("seq", "token")))
 """What a dimension is, by the first of these that its name holds."""
@@ -26,25 +27,43 @@ class Limits:
 
     ``prompt_tokens`` bounds one run of the decoder, image included, and ``context_tokens`` what it may have
     seen before. ``step_tokens`` is how many tokens a run may have to count as decoding: more than one where a
-    constraint forces the next ones.
+    constraint forces the next ones. ``read_tokens`` bounds what an encoder may have read.
     """
 
     batch: int = 1
     prompt_tokens: int = 1024
     context_tokens: int = 2048
     step_tokens: int = 8
+    read_tokens: int = 1024
 
     def __str__(self) -> str:
         return (
-            f"batch {self.batch}, prompt {self.prompt_tokens}, context {self.context_tokens}, step {self.step_tokens}"
+            f"batch {self.batch}, prompt {self.prompt_tokens}, context {self.context_tokens}, "
+            f"step {self.step_tokens}, read {self.read_tokens}"
         )
 
 
 def limits_from_config(config: Mapping[str, Any]) -> Limits:
-    """Limits of the model with this ``config.json``: its context, and prompts of one image and 1024 tokens."""
+    """Limits of the model with this ``config.json``: its context, and prompts of one image and 1024 tokens.
+
+    Families that compare run several pictures or texts at once.
+    """
     context = int(config.get("text_config", config).get("max_position_embeddings", Limits.context_tokens))
     prompt = Limits.prompt_tokens + int(config.get("image_seq_length", 0))
-    return Limits(prompt_tokens=min(prompt, context), context_tokens=context)
+    tokens = min(prompt, context)
+    return Limits(
+        batch=batch_of(config),
+        prompt_tokens=tokens,
+        context_tokens=context,
+        read_tokens=max(tokens, _image_tokens(config)),
+    )
+
+
+def _image_tokens(config: Mapping[str, Any]) -> int:
+    """How many tokens a picture is to who looks at all of them: one for each patch and one for the whole."""
+    vision = config.get("vision_config") or {}
+    side_px, patch_px = vision.get("image_size"), vision.get("patch_size")
+    return (side_px // patch_px) ** 2 + 1 if isinstance(side_px, int) and isinstance(patch_px, int) else 0
 
 
 def profiles_of(dimensions: Collection[str], limits: Limits) -> list[Mapping[str, Sizes]]:
@@ -55,13 +74,14 @@ def profiles_of(dimensions: Collection[str], limits: Limits) -> list[Mapping[str
     """
     kinds = {name: _kind(name) for name in dimensions}
     batch = (1, 1, limits.batch)
-    prompt = (1, max(1, limits.prompt_tokens // 2), limits.prompt_tokens)  # and what an encoder has read is as long
+    prompt = (1, max(1, limits.prompt_tokens // 2), limits.prompt_tokens)
+    read = (1, max(1, limits.read_tokens // 2), limits.read_tokens)
     if "past" not in kinds.values():
-        return [_by_name(kinds, batch, prompt, (0, 0, 0), prompt)]
+        return [_by_name(kinds, batch, prompt, (0, 0, 0), read)]
     half = max(1, limits.context_tokens // 2)
     step = (1, 1, min(limits.step_tokens, limits.prompt_tokens))
-    decoding = _by_name(kinds, batch, step, (1, half, limits.context_tokens), prompt)
-    return [decoding, _by_name(kinds, batch, prompt, (0, 1, limits.context_tokens), prompt)]
+    decoding = _by_name(kinds, batch, step, (1, half, limits.context_tokens), read)
+    return [decoding, _by_name(kinds, batch, prompt, (0, 1, limits.context_tokens), read)]
 
 
 def _by_name(kinds: Mapping[str, str], batch: Sizes, tokens: Sizes, past: Sizes, read: Sizes) -> Mapping[str, Sizes]:
