@@ -1,4 +1,4 @@
-"""A process that builds or runs a graph and prints how much memory that took at its peak, in bytes."""
+"""A process that builds, loads or runs a graph and prints how much memory that took at its peak, in bytes."""
 
 import sys
 from pathlib import Path
@@ -19,6 +19,10 @@ work, path = sys.argv[1], Path(sys.argv[2])
 before = peak_bytes()
 if work == "build":
     OnnxRuntimeBuilder(threads=1).build(path, path.with_suffix(".engine"))
+elif work == "load":
+    runner = OnnxRuntimeRunner(path, threads=1)
+    runner.activate()
+    runner.run({"x": np.ones((1, runner.inputs["x"].shape[1]), np.float32)})
 else:
     runner = OnnxRuntimeRunner(path, threads=1)
     runner.activate()
