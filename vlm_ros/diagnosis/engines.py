@@ -5,6 +5,7 @@ What reads bundles and engines is imported by the checks themselves: NumPy or ON
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -13,19 +14,18 @@ from vlm_ros.core.errors import VlmRosError
 from vlm_ros.core.places import shipped_bundles
 from vlm_ros.diagnosis.finding import Finding, broken, doubtful, fine
 from vlm_ros.diagnosis.machine import Machine
-from vlm_ros.diagnosis.memory import available_bytes
 
 _LITTLE_DISK_BYTES = 2e9
-_COPIES = 3
-"""While an engine is built, its weights are in memory as the file, as the graph, and as the engine."""
-
+_GB = 1e9
 _CHECKED_BYTES = 1e9
 """Larger models are not read whole to look for their engines: that takes longer than a person waits."""
 
 
 def check_store(machine: Machine, folder: Path | None = None) -> Finding:
     """Whether engines can be kept: the store is writable and its disk has room."""
+    from vlm_ros.build.needs import usable
     from vlm_ros.build.store import EngineStore, default_folder
+    from vlm_ros.build.vendors import devices_here
 
     folder = folder or default_folder()
     entries = EngineStore(folder).entries()
@@ -37,6 +37,12 @@ def check_store(machine: Machine, folder: Path | None = None) -> Finding:
     if shutil.disk_usage(ground).free < _LITTLE_DISK_BYTES:
         mend = f"make room on the disk of {ground}, or  export XDG_CACHE_HOME=/a/larger/disk"
         return doubtful("engine store", f"{value}: the disk is nearly full", mend)
+    devices = devices_here()
+    stale = [manifest for _, manifest in entries if not usable(manifest, devices)]
+    if stale:
+        others = ", ".join(sorted({f"{manifest.key.runtime} on {manifest.key.device}" for manifest in stale}))
+        mend = "vlm_ros engines prune  # then  vlm_ros build"
+        return doubtful("engine store", f"{value}; {len(stale)} are stale, made for {others}", mend)
     return fine("engine store", value)
 
 
@@ -49,22 +55,41 @@ def check_models(machine: Machine, bundles: dict[str, Path] | None = None) -> Fi
 
 
 def check_room(machine: Machine, bundles: dict[str, Path] | None = None) -> Finding:
-    """Whether the largest part of any model can be built in the memory that is free."""
-    parts = [
-        (file.stat().st_size, f"{name}/{file.name}")
-        for name, folder in (shipped_bundles() if bundles is None else bundles).items()
-        for file in (folder / "onnx").glob("*.onnx*")
-    ]
-    if not parts:
-        return fine("room for models", "no model")
-    size, part = max(parts)
-    needed, available = _COPIES * size, available_bytes(machine)
-    value = f"{part} needs about {needed / 1e9:.1f} GB to build, {available / 1e9:.1f} GB are free"
-    if available and needed > available:
-        return doubtful(
-            "room for models", value, "take a smaller precision (vlm_ros build --precision q4), or add swap"
-        )
-    return fine("room for models", value)
+    """Whether every model can be built and run in the memory that is free; where not, at which precision it can."""
+    from vlm_ros.build.preflight import available_bytes
+
+    free = available_bytes(machine.path("/proc/meminfo"), machine.path("/sys/fs/cgroup"))
+    needs = {folder: _needed_bytes(folder) for folder in (shipped_bundles() if bundles is None else bundles).values()}
+    if free is None or not any(needs.values()):
+        return fine("room for models", "how much memory is free is not known" if any(needs.values()) else "no model")
+    tight = [folder for folder, sizes in needs.items() if sizes and next(iter(sizes.values())) > free]
+    folder = tight[0] if tight else max(needs, key=lambda folder: max(needs[folder].values(), default=0))
+    precision, size = next(iter(needs[folder].items()))
+    value = f"{folder.name} at {precision} needs about {size / _GB:.2f} GB, {free / _GB:.2f} GB are free"
+    if not tight:
+        return fine("room for models", value)
+    fitting = next((name for name, size in needs[folder].items() if size <= free), "")
+    if fitting:
+        mend = f"vlm_ros build {folder} --precision {fitting}  # and precision:={fitting} for the launch file"
+    else:
+        mend = f"vlm_ros quantize {folder} --precision q4  # then precision:=q4; or add swap, or end other programs"
+    return doubtful("room for models", f"{value}: it does not fit", mend)
+
+
+def _needed_bytes(folder: Path) -> dict[str, int]:
+    """By precision that all parts of a model have: what building or running it takes, whichever is more."""
+    from vlm_ros.build.preflight import build_peak_bytes
+    from vlm_ros.build.run_preflight import run_peak_bytes
+    from vlm_ros.core.bundle import PRECISIONS, Bundle
+
+    bundle, sizes = Bundle(folder), {}
+    for precision in PRECISIONS:
+        with contextlib.suppress(VlmRosError, OSError):
+            graphs = {part: (bundle.onnx(part, precision), precision) for part in bundle.parts}
+            builds = [build_peak_bytes(path) for path, _ in graphs.values()]
+            if graphs:
+                sizes[precision] = max(run_peak_bytes(bundle, graphs), *builds)
+    return sizes
 
 
 def _state_of(folder: Path) -> str:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import onnx
 import pytest
 
+from vlm_ros.build.building import build_bundle
+from vlm_ros.build.store import EngineStore
+from vlm_ros.core.bundle import Bundle
 from vlm_ros.diagnosis import cameras, engines, gpu, libraries, memory, power, ros, system
 from vlm_ros.diagnosis.diagnosing import CHECKS, diagnose
 from vlm_ros.diagnosis.finding import Level
@@ -168,14 +174,48 @@ def test_store_is_doubtful_when_it_cannot_be_written(machine, tmp_path):
     assert engines.check_store(machine(), tmp_path / "cache" / "engines").value.startswith("0 engines")
 
 
-def test_model_is_doubtful_when_it_does_not_fit_into_memory(machine, tmp_path):
-    graph = tmp_path / "big" / "onnx" / "decoder.onnx.data"
-    graph.parent.mkdir(parents=True)
-    graph.write_bytes(b"\0" * 1_000_000)
-    files = {"/proc/meminfo": "MemAvailable: 2000 kB\n"}
-    finding = engines.check_room(machine(files=files), {"big": tmp_path / "big"})
+def test_store_is_doubtful_when_engines_are_of_another_runtime(machine, tmp_path):
+    store = EngineStore(tmp_path)
+    build_bundle(Bundle(TINY), store)
+    assert engines.check_store(machine(), tmp_path).level is OK
+    key = replace(store.entries()[0][1].key, runtime="onnxruntime 1.0.0")
+    store.add(key, lambda engine: engine.write_bytes(b"old"))
+    finding = engines.check_store(machine(), tmp_path)
     assert finding.level is WARNING
-    assert "q4" in finding.advice
+    assert "1 are stale, made for onnxruntime 1.0.0" in finding.value
+    assert "vlm_ros engines prune" in finding.advice
+
+
+def test_model_is_doubtful_when_it_does_not_fit_into_memory(machine, tmp_path):
+    folder = shutil.copytree(TINY, tmp_path / "tiny")
+    assert "tiny at fp32 needs about 0.05 GB" in room(machine, folder, 10**6).value
+    assert room(machine, folder, 10**6).level is OK
+    finding = room(machine, folder, 30_000)
+    assert finding.level is WARNING
+    assert "0.03 GB are free: it does not fit" in finding.value
+    assert f"vlm_ros quantize {folder} --precision q4" in finding.advice
+
+
+def test_precision_that_fits_is_named_when_the_model_has_one(machine, tmp_path):
+    folder = shutil.copytree(TINY, tmp_path / "tiny")
+    for graph in list((folder / "onnx").glob("*.onnx")):
+        shutil.copy(graph, graph.with_name(f"{graph.stem}_q4.onnx"))
+        if graph.stem == "decoder_model_merged":
+            onnx.save(padded(onnx.load(graph), 20_000_000), graph)
+    finding = room(machine, folder, 70_000)
+    assert finding.level is WARNING
+    assert f"vlm_ros build {folder} --precision q4" in finding.advice
+
+
+def room(machine, folder, free_kb):
+    return engines.check_room(machine(files={"/proc/meminfo": f"MemAvailable: {free_kb} kB\n"}), {"tiny": folder})
+
+
+def padded(model, size_bytes):
+    """``model`` with weights that nobody uses."""
+    kind = onnx.TensorProto.UINT8
+    model.graph.initializer.append(onnx.helper.make_tensor("padding", kind, [size_bytes], bytes(size_bytes), raw=True))
+    return model
 
 
 def test_models_say_whether_their_engines_are_built(machine, monkeypatch, tmp_path):
