@@ -83,6 +83,26 @@ def make_qwen2_vl(folder: Path, kind: str = "qwen2_vl", seed: int = 0) -> None:
     save(folder, architecture, config(text_config=text, vision_config=vision, **numbers), seed)
 
 
+def make_minicpm_v(folder: Path, kind: str = "qwen2", seed: int = 0) -> None:
+    """MiniCPM-V with a text model of ``kind``: slices of about 64 pixels, patches of 8."""
+    from transformers import AutoConfig, MiniCPMV4_6Config, MiniCPMV4_6ForConditionalGeneration
+    from transformers.models.minicpmv4_6.image_processing_pil_minicpmv4_6 import MiniCPMV4_6ImageProcessorPil
+
+    tokenizer = make_tokenizer("<|image_pad|>", "</image>", "<slice>", "</slice>", "<image_id>", "</image_id>")
+    tokenizer.chat_template = CHAT_TEMPLATE.replace("<image>", "<|image_pad|>")
+    tokenizer.save_pretrained(folder)
+    MiniCPMV4_6ImageProcessorPil(scale_resolution=64, patch_size=8, max_slice_nums=4).save_pretrained(folder)
+    vision = {"image_size": 80, "patch_size": 8, "hidden_size": 32, "intermediate_size": 64}
+    vision |= {"num_hidden_layers": 2, "num_attention_heads": 2}
+    config = MiniCPMV4_6Config(
+        text_config=AutoConfig.for_model(kind, **_LLAVA["text_sizes"](len(tokenizer))),
+        vision_config=vision,
+        insert_layer_id=0,
+        image_token_id=tokenizer.convert_tokens_to_ids("<|image_pad|>"),
+    )
+    save(folder, MiniCPMV4_6ForConditionalGeneration, config, seed)
+
+
 def make_tokenizer(*more: str) -> Any:
     """The tokenizer of the tiny LLaVA with ``more`` special tokens."""
     tokenizer = _LLAVA["make_processor"]().tokenizer

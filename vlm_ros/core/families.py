@@ -105,6 +105,13 @@ FAMILIES = (
         parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
     ),
     Family(
+        module="minicpm_v",
+        title="MiniCPM-V 4.6",
+        model_types=("minicpmv4_6",),
+        tasks=("caption", "question"),
+        parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+    ),
+    Family(
         module="clip",
         title="CLIP, ViT-B/32 to L/14",
         model_types=("clip",),

@@ -14,6 +14,7 @@ _ROLES = {
     "pixel_attention_mask": ("pixel_attention_mask", "pixel_mask"),
     "image_grid_thw": ("image_grid_thw", "grid_thw", "grid"),
     "image_sizes": ("image_sizes", "image_size"),
+    "target_sizes": ("target_sizes", "tgt_sizes"),
 }
 """What is known of a picture, and how exporters call the input that takes it."""
 

@@ -1,0 +1,63 @@
+"""MiniCPM-V: an overview of the picture and slices of it, each of its own shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.clock import Clock, monotonic_s
+from vlm_ros.core.frame import Frame
+from vlm_ros.models.picture_model import PictureModel, SeenPicture
+from vlm_ros.runtime.runner import Array, Runner
+from vlm_ros.vision.slices import SlicedPicture, SlicePreprocessor, Slices
+
+_TEXTS = {"image": ("<image>", "</image>"), "slice": ("<slice>", "</slice>"), "image_id": ("<image_id>", "</image_id>")}
+"""What stands around pictures, where the tokenizer does not say otherwise."""
+
+
+def assemble(bundle: Bundle, runners: Mapping[str, Runner]) -> MiniCpmVModel:
+    """The model of ``bundle``, from active runners of its parts."""
+    return MiniCpmVModel(bundle, runners)
+
+
+class MiniCpmVModel(PictureModel):
+    """A loaded model; ``runners`` holds the active runners of its parts."""
+
+    def __init__(self, bundle: Bundle, runners: Mapping[str, Runner], *, clock: Clock = monotonic_s) -> None:
+        super().__init__(bundle, runners, clock=clock)
+        self._preprocess = SlicePreprocessor(bundle.image_processor)
+        self._numbers_pictures = bool(bundle.image_processor.get("use_image_id", True))
+
+    def see(self, frame: Frame) -> SeenPicture:
+        """The features of the overview and of each slice, and the text around them."""
+        picture = self._preprocess(frame.rgb)
+        groups = [self._features(group) for group in (picture.overview, picture.slices) if group is not None]
+        text = self._text(picture, [len(features) for features in groups])
+        return SeenPicture(self.language.tokenizer.encode(text, frame=False), np.concatenate(groups))
+
+    def _features(self, slices: Slices) -> Array:
+        grid = np.array([slices.grid], np.int64)
+        return self.vision.features({"pixel_values": slices.pixel_values, "target_sizes": grid})
+
+    def _text(self, picture: SlicedPicture, features: list[int]) -> str:
+        """What the reference processor writes for a picture."""
+        number = self._around("image_id", "0") if self._numbers_pictures else ""
+        overview = number + self._around("image", self._marks(features[0]))
+        rows, columns = picture.grid
+        if picture.slices is None:
+            return overview
+        one = self._around("slice", self._marks(features[1] // (rows * columns)))
+        return overview + "\n".join([one * columns] * rows)
+
+    def _marks(self, count: int) -> str:
+        return self.language.tokenizer.text_of(self.image_id) * count
+
+    def _around(self, what: str, text: str) -> str:
+        special_texts = self.language.tokenizer.special_texts
+        before, after = (
+            special_texts.get(f"{what}_{side}_token", default)
+            for side, default in zip(("start", "end"), _TEXTS[what], strict=True)
+        )
+        return f"{before}{text}{after}"
