@@ -17,8 +17,9 @@ class ModelCard:
 
     ``find_prompt`` is answered by ``no`` or by bearing and range (``left, near``); ``path_prompt``
     by ``clear`` or ``blocked``; ``near_m`` is the distance at which the model says ``near``, in
-    metres, 0 where nobody measured it. ``target_words`` are the words that targets are made of, empty for
-    a model that knows the world at large. ``gates`` changes bounds of the gate that a precision must pass,
+    metres, 0 where nobody measured it. ``blocked`` is believed from the probability ``path_threshold`` on, 0.5
+    to 1: more than 0.5 for a model that says it too readily. ``target_words`` are the words that targets are made
+    of, empty for a model that knows the world at large. ``gates`` changes bounds of the gate that a precision must pass,
     ``{"q4": {"correlation": 0.99}}``; names and defaults are those of ``core.agreement``.
 
     A model that compares pictures with texts is shown ``find_prompt`` beside ``contrast_prompts``, what else a part
@@ -34,6 +35,7 @@ class ModelCard:
     path_prompt: str = "Is the path straight ahead free to drive? Answer 'clear' or 'blocked'."
     max_tokens: int = 128
     near_m: float = 0.0
+    path_threshold: float = 0.5
     target_words: Sequence[str] = ()
     contrast_prompts: Sequence[str] = ()
     similarity_scale: float = 100.0
@@ -50,6 +52,8 @@ class ModelCard:
         if unknown:
             raise BadBundle(f"model_card.json has unknown keys {unknown}: known are {sorted(known)}")
         card = cls(**content)
+        if not (isinstance(card.path_threshold, float) and 0.5 <= card.path_threshold < 1.0):
+            raise BadBundle(f"model_card.json has path_threshold {card.path_threshold!r}: give a number of 0.5 to 1")
         for precision in card.gates:
             card.gate(precision)
         return card

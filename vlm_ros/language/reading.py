@@ -7,13 +7,15 @@ from vlm_ros.core.percept import PathAhead, Percept, unreadable, unseen
 from vlm_ros.language.prompts import PATHS, POSITIONS, UNSEEN
 
 
-def percept_from_answers(target: str, find: Answer, path: Answer | None) -> Percept:
+def percept_from_answers(target: str, find: Answer, path: Answer | None, path_threshold: float = 0.5) -> Percept:
     """What ``find`` and ``path`` say of ``target``; ``path`` is ``None`` where nobody asked.
+
+    ``path_threshold`` is the model card's.
 
     Answers are compared whole, never searched: one that is cut, or is not word for word among those that
     were allowed, gives an unreadable percept. Its confidence is that of ``find``.
     """
-    ahead = PathAhead.UNKNOWN if path is None else _path_from_answer(path)
+    ahead = PathAhead.UNKNOWN if path is None else _path_from_answer(path, path_threshold)
     if not find.complete or ahead is None:
         return unreadable(target, find.stamp_ns)
     if find.text == UNSEEN:
@@ -24,11 +26,14 @@ def percept_from_answers(target: str, find: Answer, path: Answer | None) -> Perc
     return Percept(target, True, bearing, range_, ahead, find.confidence, find.stamp_ns)
 
 
-def percept_from_path(path: Answer) -> Percept:
+def percept_from_path(path: Answer, path_threshold: float = 0.5) -> Percept:
     """What ``path`` says where nobody looks for a target; its confidence is that of ``path``."""
-    ahead = _path_from_answer(path)
+    ahead = _path_from_answer(path, path_threshold)
     return unreadable("", path.stamp_ns) if ahead is None else unseen("", path.stamp_ns, ahead, path.confidence)
 
 
-def _path_from_answer(path: Answer) -> PathAhead | None:
-    return PATHS.get(path.text) if path.complete else None
+def _path_from_answer(path: Answer, path_threshold: float) -> PathAhead | None:
+    """``None`` for what is no answer; blocked only where that is likely enough."""
+    ahead = PATHS.get(path.text) if path.complete else None
+    doubtful = ahead is PathAhead.BLOCKED and path.confidence < path_threshold
+    return PathAhead.CLEAR if doubtful else ahead

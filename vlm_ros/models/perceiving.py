@@ -23,7 +23,7 @@ def perceive(
     if not find.complete:
         return percept_from_answers(target, find, None)
     path = observation.ask(card.path_prompt, PATH_FORM, deadline_s=deadline_s - find.total_s, stop=stop)
-    return percept_from_answers(target, find, path)
+    return percept_from_answers(target, find, path, card.path_threshold)
 
 
 def perceive_path(observation: Observation, card: ModelCard, *, deadline_s: float, stop: Stop = never) -> Percept:
@@ -33,4 +33,5 @@ def perceive_path(observation: Observation, card: ModelCard, *, deadline_s: floa
     """
     if isinstance(observation, Finder):
         return unseen("", observation.frame.stamp_ns)
-    return percept_from_path(observation.ask(card.path_prompt, PATH_FORM, deadline_s=deadline_s, stop=stop))
+    path = observation.ask(card.path_prompt, PATH_FORM, deadline_s=deadline_s, stop=stop)
+    return percept_from_path(path, card.path_threshold)

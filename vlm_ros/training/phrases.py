@@ -53,12 +53,16 @@ CHAT_TEMPLATE = (
 PREFIX = "<s>USER: <image>"
 """What the template puts before every question: it ends with the image, so that all questions share it."""
 
+PATH_THRESHOLD = 0.6
+"""Chosen on development views, see engines/demo/README.md."""
+
 CARD = ModelCard(
     describe_prompt=DESCRIBE[0],
     find_prompt=FIND[0],
     path_prompt=PATH[0],
     max_tokens=64,
     near_m=NEAR_M,
+    path_threshold=PATH_THRESHOLD,
     target_words=(*COLORS, *SHAPES, "object"),
     licence="Apache-2.0",
     source="trained from scratch on simulated rooms by `./run train`",

@@ -24,3 +24,9 @@ def test_one_bound_changes_when_the_card_says_so():
 def test_card_is_refused_when_a_gate_is_unknown(gates):
     with pytest.raises(BadBundle, match="gate"):
         ModelCard.from_json({"gates": gates})
+
+
+@pytest.mark.parametrize("threshold", [0.4, 1.0, "0.6", True])
+def test_card_is_refused_when_its_path_threshold_is_no_probability_above_a_half(threshold):
+    with pytest.raises(BadBundle, match="path_threshold"):
+        ModelCard.from_json({"path_threshold": threshold})

@@ -5,7 +5,7 @@ import pytest
 from vlm_ros.core.answer import Answer, Finish
 from vlm_ros.core.percept import Bearing, PathAhead, Percept, Range, unreadable
 from vlm_ros.language.prompts import FIND_FORM, PATH_FORM
-from vlm_ros.language.reading import percept_from_answers
+from vlm_ros.language.reading import percept_from_answers, percept_from_path
 
 STAMP_NS = 7
 
@@ -15,7 +15,7 @@ def answer(text: str, finish: Finish = Finish.STOP, confidence: float = 0.8) -> 
 
 
 def percept(find: str, path: str | None = "clear") -> Percept:
-    return percept_from_answers("ball", answer(find), None if path is None else answer(path, confidence=0.3))
+    return percept_from_answers("ball", answer(find), None if path is None else answer(path, confidence=0.7))
 
 
 @pytest.mark.parametrize("bearing", Bearing)
@@ -27,6 +27,20 @@ def test_position_is_read_when_the_target_is_seen(bearing: Bearing, range_: Rang
 
 def test_target_is_unseen_when_the_answer_is_no() -> None:
     assert percept("no", "blocked") == Percept("ball", False, None, None, PathAhead.BLOCKED, 0.8, STAMP_NS)
+
+
+@pytest.mark.parametrize(
+    ("said", "confidence", "ahead"),
+    [
+        pytest.param("blocked", 0.61, PathAhead.BLOCKED, id="likely enough"),
+        pytest.param("blocked", 0.59, PathAhead.CLEAR, id="not likely enough"),
+        pytest.param("clear", 0.51, PathAhead.CLEAR, id="clear at any probability"),
+    ],
+)
+def test_blocked_is_believed_from_the_threshold_on(said: str, confidence: float, ahead: PathAhead) -> None:
+    path = answer(said, confidence=confidence)
+    assert percept_from_answers("ball", answer("no"), path, 0.6).path is ahead
+    assert percept_from_path(path, 0.6).path is ahead
 
 
 def test_path_is_unknown_when_nobody_asked() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -110,3 +111,11 @@ def test_path_alone_is_asked_when_there_is_no_target(observation: ListenedObserv
 def test_target_is_refused_when_nobody_can_ask_about_it(observation: ListenedObservation, target: str) -> None:
     with pytest.raises(BadQuestion):
         perceive(observation, target, CARD, deadline_s=60.0)
+
+
+def test_card_says_how_likely_blocked_must_be(observation: ListenedObservation) -> None:
+    likely = observation.ask(CARD.path_prompt, PATH_FORM)
+    assert likely.confidence < 0.999, "otherwise the threshold below changes nothing"
+    strict = replace(CARD, path_threshold=0.999)
+    assert perceive(observation, "ball", strict, deadline_s=60.0).path is PathAhead.CLEAR
+    assert perceive_path(observation, strict, deadline_s=60.0).path is PathAhead.CLEAR
