@@ -19,8 +19,8 @@ class ModelCard:
     by ``clear`` or ``blocked``; ``near_m`` is the distance at which the model says ``near``, in
     metres, 0 where nobody measured it. ``blocked`` is believed from the probability ``path_threshold`` on, 0.5
     to 1: more than 0.5 for a model that says it too readily. ``target_words`` are the words that targets are made
-    of, empty for a model that knows the world at large. ``gates`` changes bounds of the gate that a precision must pass,
-    ``{"q4": {"correlation": 0.99}}``; names and defaults are those of ``core.agreement``.
+    of, empty for a model that knows the world at large. ``gates`` changes bounds of the gate that a precision must
+    pass, ``{"q4": {"correlation": 0.99}}``; names and defaults are those of ``core.agreement``.
 
     A model that compares pictures with texts is shown ``find_prompt`` beside ``contrast_prompts``, what else a part
     of the picture may show. ``similarity_scale`` is what its cosines are multiplied by before they become
