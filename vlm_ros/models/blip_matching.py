@@ -28,6 +28,8 @@ class BlipMatcher:
     """A loaded model; ``runners`` holds ``vision_encoder``, ``text_model`` and ``fusion_model``, all active."""
 
     exclusive = False
+    text_config = "text_config"
+    """Where the configuration describes what reads the texts."""
 
     def __init__(self, bundle: Bundle, runners: Mapping[str, Runner], *, clock: Clock = monotonic_s) -> None:
         self._runners = runners
@@ -35,10 +37,11 @@ class BlipMatcher:
         self._clock = clock
         self._preprocess = Preprocessor.from_json(bundle.image_processor)
         tokenizer = Tokenizer.from_bundle(bundle)
-        text: Mapping[str, Any] = bundle.config.get("text_config") or {}
-        check_vocabulary(bundle, tokenizer.size, text.get("vocab_size"))
+        text: Mapping[str, Any] = bundle.config.get(self.text_config) or {}
+        marks_pictures = bundle.config.get("image_token_index") == tokenizer.size - 1  # which no text holds
+        check_vocabulary(bundle, tokenizer.size - marks_pictures, text.get("vocab_size"))
         self._tokens = TextBatcher(tokenizer, int(text.get("max_position_embeddings", 512)))
-        self._text_embeds = TextMemory(lambda texts: in_batches(self._encode_texts, texts))
+        self.text_embeds = TextMemory(lambda texts: in_batches(self._encode_texts, texts))
 
     def observe(self, frame: Frame) -> ComparingObservation:
         """An observation of ``frame``; the work happens on the first question."""
@@ -46,23 +49,24 @@ class BlipMatcher:
 
     def image_embeds(self, pictures: Sequence[RgbImage]) -> Floats:
         """Vectors of length one, shape (pictures, width)."""
-        return np.concatenate([unit_vectors(self._see(rgb)["image_embeds"]) for rgb in pictures])
+        return np.concatenate([unit_vectors(self.see(rgb)["image_embeds"]) for rgb in pictures])
 
     def similarities(self, pictures: Sequence[RgbImage], texts: Sequence[str]) -> Scores:
         """As ``models.matching.Matcher`` says."""
-        scores: Scores = self.image_embeds(pictures) @ self._text_embeds(texts).T
+        scores: Scores = self.image_embeds(pictures) @ self.text_embeds(texts).T
         return scores
 
     def probabilities(self, pictures: Sequence[RgbImage], texts: Sequence[str]) -> Scores:
         """As ``models.matching.Matcher`` says: whether the two belong together, asked of each pair."""
-        return np.stack([self._together(self._see(rgb)["image_features"], texts) for rgb in pictures])
+        return np.stack([self._together(self.see(rgb)["image_features"], texts) for rgb in pictures])
 
     def close(self) -> None:
         """Free the runners."""
         for runner in self._runners.values():
             runner.deactivate()
 
-    def _see(self, rgb: RgbImage) -> Mapping[str, Array]:
+    def see(self, rgb: RgbImage) -> Mapping[str, Array]:
+        """What the vision encoder gives for one picture."""
         runner = self._runners["vision_encoder"]
         return runner.run({"pixel_values": self._preprocess(rgb).astype(runner.inputs["pixel_values"].dtype)})
 
