@@ -42,10 +42,13 @@ class Matcher(Protocol):
 
 @runtime_checkable
 class Embedder(Protocol):
-    """A model that gives every picture one vector: near vectors, like pictures."""
+    """A model that gives every picture and every text one vector: near vectors, like things."""
 
     def image_embeds(self, pictures: Sequence[RgbImage]) -> Floats:
         """Vectors of length one, shape (pictures, width)."""
+
+    def text_embeds(self, texts: Sequence[str]) -> Floats:
+        """Vectors of length one, shape (texts, width); ``BadQuestion`` as in ``Matcher``."""
 
 
 class TextMemory:

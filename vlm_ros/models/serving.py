@@ -67,6 +67,7 @@ class Counts:
     bad_images: int = 0
     last_bad_image: str = ""
     percepts: int = 0
+    held_back: int = 0
     unreadable: int = 0
     descriptions: int = 0
     failures: int = 0

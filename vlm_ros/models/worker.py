@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from vlm_ros.core.answer import Answer, AnswerForm, Finish, FreeText
 from vlm_ros.core.card import ModelCard
@@ -14,12 +15,15 @@ from vlm_ros.core.clock import Clock, monotonic_s
 from vlm_ros.core.errors import BadImage, Cancelled, NoPicture
 from vlm_ros.core.newest import NewestSlot
 from vlm_ros.core.percept import Percept, unreadable
+from vlm_ros.models.cascade import Cascade
+from vlm_ros.models.finding import Finder
 from vlm_ros.models.model import Observation, OnText, never
 from vlm_ros.models.perceiving import perceive, perceive_path
 from vlm_ros.models.seat import ModelSeat
 from vlm_ros.models.serving import Counts, Listener, Picture, ServingConfig, Wanted
 
 _POLL_S = 0.1
+T = TypeVar("T")
 
 
 @dataclass
@@ -40,7 +44,8 @@ class ModelWorker:
 
     An answer that is being decoded lets a newer picture in between two tokens when somebody who goes
     first wants to know something, and then goes on. Put pictures into ``pictures`` and set ``wanted``
-    (``None``: nothing) from any thread. The model on ``seat`` may be changed between two pictures.
+    (``None``: nothing) from any thread. The model on ``seat`` may be changed between two pictures. A
+    ``cascade`` may hold back what would only be said again.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class ModelWorker:
         config: Callable[[], ServingConfig],
         listener: Listener,
         clock: Clock = monotonic_s,
+        cascade: Cascade | None = None,
     ) -> None:
         self.pictures: NewestSlot[Picture] = NewestSlot()
         self.wanted: Wanted | None = None
@@ -59,6 +65,7 @@ class ModelWorker:
         self._config = config
         self._listener = listener
         self._clock = clock
+        self._cascade = cascade
         self._described_s = self._looked_s = float("-inf")
         self._jobs: deque[_Job] = deque()
         self._closing = threading.Event()
@@ -154,8 +161,10 @@ class ModelWorker:
 
     def _tell_robot(self, observation: Observation, picture: Picture) -> None:
         """Answer what the robot wants to know; whatever goes wrong, it is told so."""
-        wanted, start_s = self.wanted, self._clock()
+        wanted, start_s, cascade = self.wanted, self._clock(), self._cascade
         if wanted is None:
+            return
+        if cascade and not self._gate(lambda: cascade.wants_percept(observation.frame, wanted.target)):
             return
         try:
             percept = self._percept(observation, wanted)
@@ -167,6 +176,18 @@ class ModelWorker:
         self.counts.unreadable += not percept.readable
         self.counts.percept_s, self.counts.frame_age_s = now_s - start_s, picture.age_at(now_s)
         self._listener.on_percept(percept, observation.frame)
+        if cascade:
+            self._gate(lambda: cascade.told(observation.frame, percept))
+
+    def _gate(self, look: Callable[[], T]) -> T | bool:
+        """What ``look`` says; where the cascade fails, nothing is held back."""
+        try:
+            said = look()
+        except Exception as error:
+            self._fail("the gate could not look at a picture", error)
+            return True
+        self.counts.held_back += said is False
+        return said
 
     def _percept(self, observation: Observation, wanted: Wanted) -> Percept:
         deadline_s, stop = self._config().percept_deadline_s, self._closing.is_set
@@ -187,8 +208,12 @@ class ModelWorker:
             job.future.set_result(answer)
 
     def _describe(self, observation: Observation) -> None:
-        config, now_s = self._config(), self._clock()
+        config, now_s, cascade = self._config(), self._clock(), self._cascade
         if not config.describe_period_s or now_s < self._described_s + config.describe_period_s:
+            return
+        if isinstance(observation, Finder):
+            return  # it compares, it does not speak
+        if cascade and not self._gate(lambda: cascade.wants_description(observation.frame)):
             return
         self._described_s = now_s
         prompt, form = config.describe_prompt or self._card.describe_prompt, FreeText(config.describe_tokens or None)
@@ -205,6 +230,8 @@ class ModelWorker:
             self.counts.descriptions += 1
             self._note_speed(answer)
             self._listener.on_description(answer, prompt)
+            if cascade:
+                self._gate(lambda: cascade.described(observation.frame))
 
     def _expire_jobs(self) -> None:
         """Give up on questions for which no picture came; time in which the model was at work does not count."""

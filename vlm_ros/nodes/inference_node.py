@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import psutil
 from std_msgs.msg import String
@@ -19,6 +19,8 @@ from vlm_ros.core.errors import BadQuestion
 from vlm_ros.core.frame import Frame
 from vlm_ros.core.percept import Percept
 from vlm_ros.core.places import find_bundle
+from vlm_ros.models.cascade import Cascade, CascadeConfig
+from vlm_ros.models.matching import Embedder
 from vlm_ros.models.serving import Counts, Picture, ServingConfig, Wanted
 from vlm_ros.models.worker import ModelWorker
 from vlm_ros.ros.answers import scene_from_answer, string_from_answer
@@ -34,7 +36,7 @@ from vlm_ros.ros.running import run_node
 from vlm_ros.ros.timers import create_steady_timer
 from vlm_ros.service.build_news import UNHEARD, BuildNews
 from vlm_ros.service.config import ServiceConfig
-from vlm_ros.service.opening import open_service
+from vlm_ros.service.opening import open_gate, open_service
 from vlm_ros.service.service import Service
 from vlm_ros_interfaces.msg import EngineStatus, NavigationState, SceneDescription, TargetPercept
 
@@ -42,7 +44,7 @@ _REFRESH_S = 1.0
 
 
 @dataclass(frozen=True)
-class InferenceNodeConfig(ServiceConfig, ServingConfig):
+class InferenceNodeConfig(ServiceConfig, CascadeConfig, ServingConfig):
     """Which model it is, what it does with its time, and where its pictures come from."""
 
     image_topic: str = setting("camera/image_raw", "the camera's topic, exactly")
@@ -53,10 +55,12 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
     """Wires the model: pictures and wishes in, words and percepts out, all with the picture's own stamp."""
 
     _bundle: Bundle
+    _gate_bundle: Bundle
 
     def __init__(self) -> None:
         super().__init__("inference_node", InferenceNodeConfig())
         self._service: Service | None = None
+        self._gate: Service | None = None
         self._worker: ModelWorker | None = None
         self._camera: CameraSubscription | None = None
         self._engine_status: EngineStatus | None = None
@@ -77,6 +81,9 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
         """Load the model and warm it up: from engines built for this device, or on ONNX Runtime until there are any."""
         self._bundle = Bundle(find_bundle(self.config.model))
         self._service = open_service(self._bundle, self.config, EngineStore())
+        if self.config.gate_model:
+            self._gate_bundle = Bundle(find_bundle(self.config.gate_model))
+            self._gate = open_gate(self._gate_bundle, self.config, EngineStore())
         self.get_logger().info(f"model '{self._bundle.name}' is loaded, {self._service.health[1]}")
 
     def activate(self) -> None:
@@ -84,7 +91,9 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
         assert self._service is not None, "configure comes first"
         config = self.config
         self._counts = Counts()
-        worker = self._worker = ModelWorker(self._service.seat, self._bundle.card, lambda: self.config, self)
+        worker = self._worker = ModelWorker(
+            self._service.seat, self._bundle.card, lambda: self.config, self, cascade=self._cascade()
+        )
         self._set_wanted()
         worker.start()
         ages = age_reader(self, config.image_topic)
@@ -103,9 +112,10 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
 
     def cleanup(self) -> None:
         """Free the model."""
-        if self._service is not None:
-            self._service.close()
-            self._service = None
+        for service in (self._service, self._gate):
+            if service is not None:
+                service.close()
+        self._service = self._gate = None
 
     def stop(self) -> None:
         """Stop the model between two tokens: the robot hears nothing more and stands."""
@@ -157,6 +167,12 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
         if counts.too_old > before.too_old:
             return Level.WARN, f"pictures are too old: {counts.frame_age_s:.1f} s"
         return Level.OK, "looking"
+
+    def _cascade(self) -> Cascade | None:
+        """What decides when the model is asked, afresh; ``None`` where it is asked about every picture."""
+        if self._gate is None:
+            return None
+        return Cascade(cast(Embedder, self._gate.seat.model), self._gate_bundle.card, lambda: self.config)
 
     def _on_target(self, message: String) -> None:
         self._target = message.data

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vlm_ros.build.run_preflight import Graphs
 from vlm_ros.build.store import EngineStore
 from vlm_ros.build.vendors import builder_for
 from vlm_ros.build.wanted import WantedEngines, wanted_engines
 from vlm_ros.core.bundle import AUTO, Bundle
-from vlm_ros.core.errors import BuildFailed, MissingEngine, MissingLibrary
+from vlm_ros.core.errors import BadConfig, BuildFailed, MissingEngine, MissingLibrary
 from vlm_ros.models.loading import parts_of
+from vlm_ros.models.matching import Embedder
 from vlm_ros.service.config import ServiceConfig
 from vlm_ros.service.service import AS_EXPORTED, Service, as_built, graphs_of
 
@@ -35,6 +38,18 @@ def open_service(bundle: Bundle, config: ServiceConfig, store: EngineStore) -> S
         fault = str(error)
     service = Service(bundle, config, wanted, fault)
     service.open(_as_exported(bundle, config, wanted), AS_EXPORTED)
+    return service
+
+
+def open_gate(bundle: Bundle, config: ServiceConfig, store: EngineStore) -> Service:
+    """The small model that decides when the large one is asked, in fp32, on engines where they are built.
+
+    ``BadConfig`` where it is none that compares pictures with texts; otherwise as ``open_service``.
+    """
+    service = open_service(bundle, replace(config, precision="fp32", wait_for_engines=False), store)
+    if not isinstance(service.seat.model, Embedder):
+        service.close()
+        raise BadConfig(f"'gate_model' is '{bundle.name}', which compares nothing: give a CLIP")
     return service
 
 
