@@ -18,12 +18,14 @@ _HEADINGS = ("part", "precision", "MB", "MSE", "Pearson", "max abs", "cosine", "
 
 @dataclass(frozen=True)
 class Findings:
-    """Of every part at every precision; ``answers`` is the share of tokens of whole answers that are as in fp32.
+    """Of every part at every precision, compared with ``reference``; ``answers`` is the share of tokens of whole
+    answers that are as in the reference.
 
     ``answers`` and ``memory`` are by precision; ``memory`` lacks those that cannot be foreseen.
     """
 
     model: str
+    reference: str
     parts: Sequence[PartReport]
     answers: Mapping[str, float]
     memory: Mapping[str, RunMemory]
@@ -38,6 +40,7 @@ class Findings:
         parts = [part.to_json() for part in self.parts]
         return {
             "model": self.model,
+            "reference": self.reference,
             "passed": self.passed,
             "answers": dict(self.answers),
             "memory": {precision: vars(memory) for precision, memory in self.memory.items()},
@@ -60,7 +63,7 @@ def show_findings(findings: Findings) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*_HEADINGS)
+    table = Table(*_HEADINGS, title=f"{findings.model}, compared with {findings.reference}", title_justify="left")
     for part in findings.parts:
         table.add_row(*_row(part, findings.answers))
     console = Console()

@@ -40,13 +40,16 @@ class Recording:
 
 def record(bundle: Bundle, engines: Mapping[str, Path], frames: Sequence[Frame], threads: int = 0) -> Recording:
     """Ask the questions of the model's card about ``frames``; ``engines`` are parts, those left out are fp32 graphs."""
-    runners = {
-        part: RecordingRunner(OnnxRuntimeRunner(engines.get(part) or bundle.onnx(part), threads=threads))
-        for part in parts_of(bundle)
-    }
-    for runner in runners.values():
-        runner.activate()
-    model = assemble(bundle, runners)
+    files = {part: engines.get(part) or bundle.onnx(part) for part in parts_of(bundle)}
+    return record_runners(bundle, {part: OnnxRuntimeRunner(files[part], threads=threads) for part in files}, frames)
+
+
+def record_runners(bundle: Bundle, runners: Mapping[str, Runner], frames: Sequence[Frame]) -> Recording:
+    """As ``record``, with ``runners`` of all parts."""
+    recorders = {part: RecordingRunner(runner) for part, runner in runners.items()}
+    for recorder in recorders.values():
+        recorder.activate()
+    model = assemble(bundle, recorders)
     try:
         answers = [
             observation.ask(question, FreeText(ANSWER_TOKENS)).text
@@ -55,7 +58,7 @@ def record(bundle: Bundle, engines: Mapping[str, Path], frames: Sequence[Frame],
         ]
     finally:
         model.close()
-    return Recording({part: runner.fed for part, runner in runners.items()}, answers)
+    return Recording({part: recorder.fed for part, recorder in recorders.items()}, answers)
 
 
 def sample_feeds(bundle: Bundle, precision: str) -> Mapping[str, Sequence[Feeds]]:

@@ -61,6 +61,25 @@ def test_layer_is_named_when_its_scale_is_wrong() -> None:
 
 
 @pytest.mark.parametrize(
+    ("factor", "fault"),
+    [
+        (0.0, "all values are zero"),
+        (1e-39, "all values are denormal"),
+        (np.nan, "values are not a number"),
+        (np.inf, "values are"),
+        (5.0, "values reach from"),
+    ],
+)
+@pytest.mark.parametrize("number", [0, 2])
+def test_layer_is_named_when_its_weights_are_spoilt(number: int, factor: float, fault: str) -> None:
+    model, spoilt = planted(number, 1.0), planted(number, factor)
+    wrong = first_fault(list(compared_layers(model, spoilt, [rows(WIDTH)])))
+    assert wrong is not None
+    assert wrong.name == f"matmul_{number}"
+    assert fault in wrong.fault
+
+
+@pytest.mark.parametrize(
     ("values", "dtype", "fault"),
     [
         ([1.0, np.nan, -1.0], np.float32, "1 values are not a number"),

@@ -20,7 +20,7 @@ LOGITS = "logits"
 
 
 def compared_outputs(
-    reference: Path, candidate: Path, samples: Sequence[Feeds]
+    reference: Path | Runner, candidate: Path, samples: Sequence[Feeds]
 ) -> tuple[dict[str, Agreement], float | None]:
     """The agreement of every output over all ``samples``, and the share of equal next tokens where there are logits."""
     expected, actual = answers_of(reference, samples), answers_of(candidate, samples)
@@ -40,9 +40,9 @@ def faults_of(outputs: Mapping[str, Agreement], tokens: float | None, gate: Gate
     return faults
 
 
-def answers_of(path: Path, samples: Sequence[Feeds]) -> dict[str, list[Array]]:
-    """What the graph or engine gives for each of ``samples``, by output; of a cache only what it added."""
-    runner = runner_for(path)
+def answers_of(graph: Path | Runner, samples: Sequence[Feeds]) -> dict[str, list[Array]]:
+    """What ``graph`` or an engine gives for each of ``samples``, by output; of a cache only what it added."""
+    runner = runner_for(graph) if isinstance(graph, Path) else graph
     runner.activate()
     try:
         answers: dict[str, list[Array]] = {}

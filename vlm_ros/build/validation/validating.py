@@ -15,6 +15,7 @@ from vlm_ros.build.validation.outputs import compared_outputs, faults_of
 from vlm_ros.core.agreement import Agreement
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
+from vlm_ros.runtime.runner import Runner
 
 
 @dataclass(frozen=True)
@@ -48,16 +49,19 @@ class PartReport:
         return {**asdict(self), "passed": self.passed}
 
 
-def validate_part(bundle: Bundle, part: str, precision: str, samples: Sequence[Feeds]) -> PartReport:
+def validate_part(
+    bundle: Bundle, part: str, precision: str, samples: Sequence[Feeds], checkpoint: Runner | None = None
+) -> PartReport:
     """Compare ``part`` at ``precision`` with its fp32 graph on ``samples``, by the gate of the bundle's card.
 
-    fp32 is compared with itself, operator by operator against fused. ``BadBundle`` where a file is missing,
-    the two graphs are not of the same part, or the one was made of another fp32 graph.
+    With ``checkpoint``, which runs the part as the checkpoint does, outputs are compared with its own; layers are
+    compared with the fp32 graph's all the same. fp32 is compared with itself, operator by operator against fused.
+    ``BadBundle`` where a file is missing, the two are not of the same part, or the one was made of another fp32 graph.
     """
     check_origin(bundle, part, precision)
     reference, candidate = bundle.onnx(part), bundle.onnx(part, precision)
     try:
-        outputs, tokens = compared_outputs(reference, candidate, samples)
+        outputs, tokens = compared_outputs(checkpoint or reference, candidate, samples)
     except (ValueError, KeyError) as error:
         raise BadBundle(f"'{candidate}' is not '{reference.name}' in other numbers ({error}): make it again") from error
     layers = list(compared_layers(read_model(reference), read_model(candidate), samples))
