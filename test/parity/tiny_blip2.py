@@ -34,6 +34,9 @@ def make_blip2(folder: Path, tiny: dict[str, Any], text: str, seed: int = 0) -> 
     kind = Blip2ForImageTextRetrieval if text == "matching" else Blip2ForConditionalGeneration
     model = kind(config).eval()
     tiny["draw_weights"](model, torch.Generator().manual_seed(seed))
+    if text == "opt":
+        # Its head is its embedding table: at full size a token mostly leads to itself.
+        model.language_model.get_input_embeddings().weight.data.mul_(0.1)
     if text != "matching":
         _end_with(model, config.text_config)
     model.save_pretrained(folder)
