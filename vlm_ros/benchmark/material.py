@@ -102,6 +102,6 @@ def _make_precision(material: Material, precision: str, on_step: OnStep) -> None
 
 def _opset() -> int:
     """The faster operators, where this ONNX Runtime computes them rightly."""
-    from vlm_ros.runtime.onnxruntime.runner import ort
+    from vlm_ros.runtime.onnxruntime.library import ort
 
     return OPSETS[0] if ort.__version__.startswith(_OLD_ONNXRUNTIME) else OPSETS[-1]

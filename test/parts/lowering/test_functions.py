@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from vlm_ros.build.lowering.files import lowered_file
 from vlm_ros.build.lowering.functions import lowered
 from vlm_ros.build.precision.graph import opset_of
-from vlm_ros.runtime.onnxruntime.runner import ort
+from vlm_ros.runtime.onnxruntime.library import ort
 
 NEWER = ("Attention", "RMSNormalization", "RotaryEmbedding")
 NOISE = np.random.default_rng(11)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from vlm_ros.build.builder import UNWATCHED, Watch
 from vlm_ros.build.device import cpu_name
-from vlm_ros.build.external_data import total_bytes
+from vlm_ros.build.external_data import external_files, total_bytes
 from vlm_ros.core.errors import BuildFailed
-from vlm_ros.runtime.onnxruntime.runner import ort, session_options
+from vlm_ros.runtime.onnxruntime.library import ort, session_options
 
 _ONE_FILE_BYTES = 1 << 30
 """A protocol buffer ends at 2 GiB: graphs with more weights than half of that get a file for them."""
@@ -35,8 +37,8 @@ class OnnxRuntimeBuilder:
 
     @property
     def shapes(self) -> str:
-        """Every shape the graph allows."""
-        return "dynamic"
+        """Every shape the graph allows, and whether caches of decoders can be made to grow in place."""
+        return "dynamic, growing cache" if _knows_onnx() else "dynamic"
 
     def build(self, onnx: Path, engine: Path, watch: Watch = UNWATCHED) -> None:
         """Write the optimised ``onnx`` to ``engine`` in one go; ``BuildFailed`` with ONNX Runtime's reason."""
@@ -47,9 +49,33 @@ class OnnxRuntimeBuilder:
             name = "session.optimized_model_external_initializers_file_name"
             options.add_session_config_entry(name, f"{engine.name}.data")
         try:
-            ort.InferenceSession(str(onnx), options, providers=["CPUExecutionProvider"])
+            with TemporaryDirectory(dir=engine.parent) as folder:
+                source = _growing(onnx, Path(folder)) or onnx
+                ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's exceptions have no base of their own
             raise BuildFailed(
                 f"ONNX Runtime cannot optimise '{onnx}' ({error}): export the model again, "
                 f"or make room in memory and on the disk of '{engine.parent}'"
             ) from error
+
+
+def _growing(onnx: Path, folder: Path) -> Path | None:
+    """``onnx`` with a cache that grows in place, in ``folder``; ``None`` where it has none or is laid out otherwise.
+
+    Nor can that be done without the onnx package, or with weights beside the graph.
+    """
+    if not _knows_onnx() or external_files(onnx):
+        return None
+    from vlm_ros.build.onnxruntime.growing_cache import grow_cache_in_place
+    from vlm_ros.build.precision.files import read_model, write_model
+
+    model = read_model(onnx)
+    if not grow_cache_in_place(model):
+        return None
+    path = folder / onnx.name
+    write_model(model, path)
+    return path
+
+
+def _knows_onnx() -> bool:
+    return find_spec("onnx") is not None

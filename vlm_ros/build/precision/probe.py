@@ -10,7 +10,7 @@ from typing import Any
 from vlm_ros.build.precision.files import write_model
 from vlm_ros.build.precision.graph import Array, Feeds, copy_of
 from vlm_ros.build.precision.onnx_library import Model, onnx
-from vlm_ros.runtime.onnxruntime.runner import ort, session_options
+from vlm_ros.runtime.onnxruntime.library import ort, session_options
 
 _LAYERS_AT_ONCE = 128
 """So many results are held in memory at the same time."""

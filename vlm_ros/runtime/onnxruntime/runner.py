@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_ros.core.errors import BuildFailed, MissingEngine, require
+from vlm_ros.core.errors import BuildFailed, MissingEngine
 from vlm_ros.runtime.feeds import check_feeds
-from vlm_ros.runtime.runner import Tensors, TensorSpec
-
-ort = require("onnxruntime", "pip install onnxruntime")
-
-_ERRORS_ONLY = 3
+from vlm_ros.runtime.onnxruntime.growing_cache import MARK, GrowingSession
+from vlm_ros.runtime.onnxruntime.library import ort, session_options
+from vlm_ros.runtime.runner import Array, Tensors, TensorSpec
 
 _DTYPES = {
     "tensor(float)": np.float32,
@@ -33,21 +31,25 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class _Loaded:
-    session: Any
+    session: _Session
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]
 
 
-def session_options(threads: int) -> Any:
-    """ONNX Runtime's ``SessionOptions``, the same for running a graph and for optimising it ahead."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = _ERRORS_ONLY
-    # Threads that spin between two tokens take the processor from the camera and the navigator.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Weight-only quantised MatMuls then multiply in int8, several times faster than in fp32.
-    options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "4")
-    return options
+class _Session(Protocol):
+    def run(self, feeds: Tensors, keep: Collection[str]) -> Mapping[str, Any]:
+        """As ``Runner.run``, unchecked."""
+
+
+class _PlainSession:
+    """The host is its device, so that ``keep`` changes nothing."""
+
+    def __init__(self, session: Any, outputs: Collection[str]) -> None:
+        self._session = session
+        self._outputs = list(outputs)
+
+    def run(self, feeds: Tensors, keep: Collection[str]) -> dict[str, NDArray[np.generic]]:
+        return dict(zip(self._outputs, self._session.run(self._outputs, dict(feeds)), strict=True))
 
 
 class OnnxRuntimeRunner:
@@ -80,18 +82,28 @@ class OnnxRuntimeRunner:
         if not self._path.is_file():
             raise MissingEngine(f"there is no graph at '{self._path}': build the model again, or correct the path")
         session = self._open_session()
-        self._loaded = _Loaded(session, self._specs(session.get_inputs()), self._specs(session.get_outputs()))
+        inputs, outputs = self._specs(session.get_inputs()), self._specs(session.get_outputs())
+        grows = MARK in session.get_modelmeta().custom_metadata_map
+        ready = GrowingSession(session, inputs, outputs) if grows else _PlainSession(session, outputs)
+        self._loaded = _Loaded(ready, inputs, outputs)
 
-    def run(self, feeds: Tensors, keep: Collection[str] = ()) -> dict[str, NDArray[np.generic]]:
-        """All outputs by name for all inputs by name; the host is their device, so that ``keep`` changes nothing."""
+    @overload
+    def run(self, feeds: Tensors) -> Mapping[str, Array]: ...
+
+    @overload
+    def run(self, feeds: Tensors, keep: Collection[str]) -> Tensors: ...
+
+    def run(self, feeds: Tensors, keep: Collection[str] = ()) -> Tensors:
+        """All outputs by name for all inputs by name; ``keep`` matters where a decoder's cache grows in place."""
         loaded = self._active()
         check_feeds(loaded.inputs, feeds)
         try:
-            results = loaded.session.run(list(loaded.outputs), dict(feeds))
+            return loaded.session.run(feeds, keep)
+        except ValueError:
+            raise
         except Exception as error:  # ONNX Runtime's exceptions have no base of their own
             shapes = {name: array.shape for name, array in feeds.items()}
             raise RuntimeError(f"'{self._path}' failed on inputs of shapes {shapes}: {error}") from error
-        return dict(zip(loaded.outputs, results, strict=True))
 
     def deactivate(self) -> None:
         """Free the session."""

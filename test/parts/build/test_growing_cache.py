@@ -1,0 +1,152 @@
+"""Decoders built for ONNX Runtime: a cache that grows in place, and answers as the copied one does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from growing_decoder import CACHED_HEADS, HEAD, PAST, PRESENT, WIDTH, decoder, saved
+
+from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder
+from vlm_ros.build.onnxruntime.growing_cache import grow_cache_in_place
+from vlm_ros.runtime.onnxruntime.growing_cache import CachedTensor
+from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
+
+KEY, VALUE = f"{PAST}key", f"{PAST}value"
+KEPT = (f"{PRESENT}key", f"{PRESENT}value")
+EMPTY = np.empty((1, CACHED_HEADS, 0, HEAD), np.float32)
+Cache = tuple
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The graph as exported, and the engine made of it."""
+    folder = tmp_path_factory.mktemp("growing")
+    path = saved(decoder(), folder)
+    OnnxRuntimeBuilder(threads=1).build(path, folder / "engine")
+    return path, folder / "engine"
+
+
+@pytest.fixture
+def plain(graphs: tuple[Path, Path]) -> Iterator[OnnxRuntimeRunner]:
+    yield from active(graphs[0])
+
+
+@pytest.fixture
+def growing(graphs: tuple[Path, Path]) -> Iterator[OnnxRuntimeRunner]:
+    yield from active(graphs[1])
+
+
+def active(path: Path) -> Iterator[OnnxRuntimeRunner]:
+    runner = OnnxRuntimeRunner(path, threads=1)
+    runner.activate()
+    yield runner
+    runner.deactivate()
+
+
+def read(runner: OnnxRuntimeRunner, seed: int, tokens: int, cache: Cache = (EMPTY, EMPTY)) -> tuple[np.ndarray, Cache]:
+    """The logits of ``tokens`` random tokens after ``cache``, and the cache from then on."""
+    seen = cache[0].shape[2]
+    feeds = {
+        "inputs_embeds": np.random.default_rng(seed).normal(size=(1, tokens, WIDTH)).astype(np.float32),
+        "attention_mask": np.ones((1, seen + tokens), np.int64),
+        "position_ids": np.arange(seen, seen + tokens)[np.newaxis],
+        KEY: cache[0],
+        VALUE: cache[1],
+    }
+    outputs = runner.run(feeds, keep=KEPT)
+    return outputs["logits"], tuple(outputs[name] for name in KEPT)
+
+
+def test_engine_holds_no_copy_of_the_cache(graphs: tuple[Path, Path]) -> None:
+    kinds = {node.op_type for node in onnx.load(graphs[1]).graph.node}
+    assert "GroupQueryAttention" in kinds
+    assert not kinds & {"Attention", "Concat", "LessOrEqual", "Transpose"}
+
+
+def test_logits_and_cache_are_those_of_the_graph_when_tokens_follow_one_another(
+    plain: OnnxRuntimeRunner, growing: OnnxRuntimeRunner
+) -> None:
+    ours = theirs = (EMPTY, EMPTY)
+    for seed, tokens in enumerate((60, 3, *[1] * 40)):  # past the first room's end
+        wanted, theirs = read(plain, seed, tokens, theirs)
+        made, ours = read(growing, seed, tokens, ours)
+        np.testing.assert_allclose(made, wanted, atol=1e-5)
+        for tensor, expected in zip(ours, theirs, strict=True):
+            assert (tensor.shape, tensor.dtype) == (expected.shape, expected.dtype)
+            np.testing.assert_allclose(np.asarray(tensor), expected, atol=1e-5)
+
+
+def test_branches_do_not_disturb_one_another_when_they_take_turns(growing: OnnxRuntimeRunner) -> None:
+    _, prefix = read(growing, 0, 20)
+    before = [np.asarray(tensor) for tensor in prefix]
+    alone = []
+    for branch in (1, 2):
+        _, cache = read(growing, branch, 4, prefix)
+        alone.append(read(growing, branch + 10, 1, cache)[0])
+    caches = [read(growing, branch, 4, prefix)[1] for branch in (1, 2)]
+    together = [read(growing, branch + 10, 1, cache)[0] for branch, cache in zip((1, 2), caches, strict=True)]
+    np.testing.assert_array_equal(together, alone)
+    for tensor, expected in zip(prefix, before, strict=True):
+        np.testing.assert_array_equal(np.asarray(tensor), expected)
+
+
+def test_one_room_serves_every_token_until_it_is_full(growing: OnnxRuntimeRunner) -> None:
+    _, cache = read(growing, 0, 20)
+    rooms = {id(cache[0].room)}
+    for seed in range(30):
+        _, cache = read(growing, seed, 1, cache)
+        rooms.add(id(cache[0].room))
+    assert len(rooms) == 1
+    assert isinstance(cache[1], CachedTensor)
+    assert cache[1].room is cache[0].room
+
+
+def test_earlier_logits_stay_as_they_are_when_the_engine_runs_again(growing: OnnxRuntimeRunner) -> None:
+    first, cache = read(growing, 0, 1)
+    copy = first.copy()
+    read(growing, 1, 1, cache)
+    np.testing.assert_array_equal(first, copy)
+
+
+@pytest.mark.parametrize(("batch", "tokens"), [(1, 3), (2, 1)])
+def test_cache_comes_to_the_host_when_nobody_keeps_it(
+    plain: OnnxRuntimeRunner, growing: OnnxRuntimeRunner, batch: int, tokens: int
+) -> None:
+    draw = np.random.default_rng(3)
+    feeds = {
+        "inputs_embeds": draw.normal(size=(batch, tokens, WIDTH)).astype(np.float32),
+        "attention_mask": np.ones((batch, 5 + tokens), np.int64),
+        "position_ids": np.tile(np.arange(5, 5 + tokens), (batch, 1)),
+        **{name: draw.normal(size=(batch, CACHED_HEADS, 5, HEAD)).astype(np.float32) for name in (KEY, VALUE)},
+    }
+    wanted, made = plain.run(feeds), growing.run(feeds)
+    assert list(made) == list(wanted)
+    for name, array in wanted.items():
+        assert isinstance(made[name], np.ndarray)
+        np.testing.assert_allclose(made[name], array, atol=1e-5)
+
+
+def test_prompt_is_refused_when_padding_hides_some_of_it(growing: OnnxRuntimeRunner) -> None:
+    mask = np.array([[0, 1, 1]])
+    feeds = {"inputs_embeds": np.zeros((1, 3, WIDTH), np.float32), "attention_mask": mask}
+    with pytest.raises(ValueError, match="attention_mask"):
+        growing.run({**feeds, "position_ids": np.arange(3)[np.newaxis], KEY: EMPTY, VALUE: EMPTY})
+
+
+def test_graph_stays_as_it_is_when_tokens_see_only_those_near_them(tmp_path: Path) -> None:
+    model = decoder(window=True)
+    before = model.SerializeToString()
+    assert not grow_cache_in_place(model)
+    assert model.SerializeToString() == before
+
+
+@pytest.mark.parametrize("kind", ["RotaryEmbedding", "Transpose", "Concat"])
+def test_graph_stays_as_it_is_when_attention_is_fed_otherwise(kind: str) -> None:
+    model = decoder()
+    node = next(node for node in model.graph.node if node.op_type == kind)
+    node.op_type = "Identity"
+    assert not grow_cache_in_place(model)

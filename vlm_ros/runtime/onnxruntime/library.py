@@ -1,0 +1,23 @@
+"""The library itself, and how it is set up for running a graph and for optimising it ahead alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vlm_ros.core.errors import require
+
+ort = require("onnxruntime", "pip install onnxruntime")
+
+_ERRORS_ONLY = 3
+
+
+def session_options(threads: int) -> Any:
+    """ONNX Runtime's ``SessionOptions``; ``threads`` bounds the threads one operator may use (0: its own choice)."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = _ERRORS_ONLY
+    # Threads that spin between two tokens take the processor from the camera and the navigator.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Weight-only quantised MatMuls then multiply in int8, several times faster than in fp32.
+    options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "4")
+    return options
