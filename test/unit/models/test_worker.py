@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,8 +13,10 @@ import pytest
 from vlm_ros.core.answer import Answer, AnswerForm, Choices, Finish, FreeText
 from vlm_ros.core.card import ModelCard
 from vlm_ros.core.errors import BadImage, BadQuestion, Cancelled, NoPicture
-from vlm_ros.core.frame import Frame
+from vlm_ros.core.frame import Frame, RgbImage
 from vlm_ros.core.percept import PathAhead, Percept
+from vlm_ros.models.cascade import Cascade, CascadeConfig
+from vlm_ros.models.matching import Floats
 from vlm_ros.models.model import Model, OnText, Stop, never
 from vlm_ros.models.seat import ModelSeat
 from vlm_ros.models.serving import Picture, ServingConfig, Wanted
@@ -94,12 +96,14 @@ class Told:
 class Desk:
     """A worker at work, on a clock that stands still until told."""
 
-    def __init__(self) -> None:
+    def __init__(self, cascade: Cascade | None = None) -> None:
         self.model, self.told, self.card = FakeModel(), Told(), ModelCard()
         self.seat = ModelSeat(self.model)
         self.config = ServingConfig(describe_period_s=0.0)
         self.now_s = NOW_S
-        self.worker = ModelWorker(self.seat, self.card, lambda: self.config, self.told, lambda: self.now_s)
+        self.worker = ModelWorker(
+            self.seat, self.card, lambda: self.config, self.told, lambda: self.now_s, cascade=cascade
+        )
         self.worker.start()
 
     def show(self, stamp_ns: int, age_s: float = 0.0) -> None:
@@ -309,3 +313,35 @@ def test_a_model_that_waits_is_withdrawn_when_the_seat_is_closed(late: bool) -> 
     if not late:
         seat.close()
     assert withdrawn == [True]
+
+
+class GateEyes:
+    """Sees the same in every picture, until it fails."""
+
+    fails = False
+
+    def image_embeds(self, pictures: Sequence[RgbImage]) -> Floats:
+        if self.fails:
+            raise RuntimeError("out of memory")
+        return np.ones((len(pictures), 1), np.float32)
+
+    def text_embeds(self, texts: Sequence[str]) -> Floats:
+        return np.zeros((len(texts), 1), np.float32)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_would_be_said_again_is_held_back_unless_the_gate_fails(fails: bool) -> None:
+    eyes = GateEyes()
+    card = ModelCard(contrast_prompts=("a floor",) * 9)
+    desk = Desk(Cascade(eyes, card, CascadeConfig, lambda: NOW_S))
+    desk.worker.wanted = Wanted("red ball")
+    try:
+        desk.show(1)
+        desk.wait(desk.percepts)
+        eyes.fails = fails
+        desk.show(2)
+        desk.wait(lambda: len(desk.percepts()) == 2 if fails else desk.worker.counts.held_back)
+        assert len(desk.percepts()) == 1 + fails
+        assert ("out of memory" in desk.worker.counts.last_failure) == fails
+    finally:
+        desk.worker.close()
