@@ -17,7 +17,7 @@ from vlm_ros.navigation.eyes import Eyes
 from vlm_ros.navigation.grid import Floats, Grid, wrapped_all
 from vlm_ros.navigation.track import wrapped
 
-_HALF_M = 8.0
+_HALF_M = 10.0
 _CELL_M = 0.2
 _SECTORS = 72
 _WINDOW = 7
@@ -49,9 +49,12 @@ class TargetBelief:
         self._prior: Floats = prior / prior.sum()
         self.mass: Floats = self._prior.copy()
 
-    def learn(self, percept: Percept, seen_from: Pose, weight: float) -> None:
-        """Take an answer into account; ``weight`` (0..1) is how much of it is not known from the last one."""
-        likelihood = self.eyes.likelihood(percept, *self.grid.polar_from(seen_from, self.eyes.forward_m))
+    def learn(self, percept: Percept, seen_from: Pose, weight: float, view: Floats | float = 1.0) -> None:
+        """Take an answer into account; ``weight`` (0..1) is how much of it is not known from the last one.
+
+        ``view`` is for each cell the probability that nothing hides it.
+        """
+        likelihood = self.eyes.likelihood(percept, *self.grid.polar_from(seen_from, self.eyes.forward_m), view)
         posterior = self.mass * likelihood**weight
         self._set((1.0 - _DOUBT * weight) * posterior / posterior.sum() + _DOUBT * weight * self._prior)
 
@@ -79,12 +82,6 @@ class TargetBelief:
         certainty = float(inside.sum())
         mean_angle = middle_rad + float((inside * offset_rad).sum()) / certainty
         return Guess(wrapped(mean_angle), float((inside * distance_m).sum()) / certainty, certainty)
-
-    def coarse(self, factor: int) -> tuple[Floats, Floats, Floats]:
-        """x and y of the middles, and the probabilities, of cells that are ``factor`` times as large."""
-        blocks = (self.grid.count // factor, factor, self.grid.count // factor, factor)
-        x_m, y_m = (centres.reshape(blocks).mean(axis=(1, 3)).ravel() for centres in self.grid.centres_m)
-        return x_m, y_m, self.mass.reshape(blocks).sum(axis=(1, 3)).ravel()
 
     def probability_within(self, pose: Pose, distance_m: float) -> float:
         """Probability that the target is at most ``distance_m`` from the camera of a robot at ``pose``."""

@@ -11,7 +11,7 @@ from vlm_ros.navigation.policy import Senses, Wish
 from vlm_ros.navigation.seeking import Seeking, SeekingConfig
 from vlm_ros.navigation.steering import Steering
 
-_SIGHT_M = 1.6
+_SIGHT_M = 3.0
 """What lies further away than this is not yet explored by looking at it."""
 
 

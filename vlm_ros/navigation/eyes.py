@@ -46,10 +46,10 @@ class Eyes:
         in_view = _step(self.half_fov_rad - np.abs(angle_rad), _EDGE_RAD / 2)
         return np.asarray(_BEST_RECALL * in_view / (1.0 + (distance_m / self._sight_m) ** 4))
 
-    def likelihood(self, percept: Percept, distance_m: Floats, angle_rad: Floats) -> Floats:
-        """Probability of ``percept``, for a target at each of the places."""
+    def likelihood(self, percept: Percept, distance_m: Floats, angle_rad: Floats, view: Floats | float = 1.0) -> Floats:
+        """Probability of ``percept``, for a target at each of the places, each in ``view`` with that probability."""
         if not percept.visible:
-            return np.asarray((1.0 - self.recall(distance_m, angle_rad)) * (1.0 - _FALSE_ALARM))
+            return np.asarray((1.0 - view * self.recall(distance_m, angle_rad)) * (1.0 - _FALSE_ALARM))
         # How well it is seen says nothing of how far it is: sizes differ, and pictures repeat themselves.
         seen = self.recall(np.zeros(1), angle_rad)
         place = self._bearing(percept.bearing, angle_rad) * self._range(percept.range, distance_m)

@@ -13,7 +13,7 @@ from vlm_ros.core.motion import Pose, Scan
 from vlm_ros.core.percept import PathAhead
 from vlm_ros.navigation.grid import Floats, Grid
 
-_HALF_M = 8.0
+_HALF_M = 10.0
 _CELL_M = 0.1
 _PRIOR = 0.003
 _RIGHT, _WRONG = 0.8, 0.08
@@ -26,7 +26,11 @@ _BESIDE_M = 0.05
 """Where the corridor begins that the robot would drive in: what stands beside it is in the way of a turn."""
 _BODY_CELLS = 2
 """Cells to each side of its middle that the robot covers."""
-_FORGETTING_PER_S = 0.03
+_FORGETTING_PER_S = 0.005
+_HIDING_PER_M = 0.15
+"""How likely a metre of floor that nobody has asked about hides what is behind it."""
+_WIDE = 3.0
+"""Cells that an obstacle takes up across the view, which the answers cannot tell: one would do to block the path."""
 
 
 class Ground:
@@ -36,6 +40,7 @@ class Ground:
         self._grid = Grid(pose.x_m, pose.y_m, _HALF_M, _CELL_M)
         self._taken: Floats = np.full(self._grid.count**2 + 1, _PRIOR)
         """One more cell than the grid has: the last stands for everything outside (index -1)."""
+        self._known = np.zeros(self._grid.count**2 + 1, dtype=np.bool_)
 
     def learn(self, path: PathAhead, seen_from: Pose, weight: float) -> None:
         """Take an answer about the way straight ahead of ``seen_from``; ``weight`` as for the target."""
@@ -47,6 +52,7 @@ class Ground:
         says_so, says_wrongly = (_RIGHT, _WRONG) if path is PathAhead.BLOCKED else (1.0 - _RIGHT, 1.0 - _WRONG)
         after = before * says_so / (says_so * blocked + says_wrongly * (1.0 - blocked))
         self._taken[cells] = np.clip(before + weight * (after - before), 1e-4, 0.95)
+        self._known[cells] = True
 
     def learn_scan(self, scan: Scan, pose: Pose) -> None:
         """Take a laser scan: free up to each hit, taken at it."""
@@ -56,9 +62,11 @@ class Ground:
         along = np.arange(_CELL_M, 3.0, _CELL_M)[:, np.newaxis]
         free = np.broadcast_to(hit, (len(along), len(hit))) & (along < np.where(hit, ranges, 0.0) - _CELL_M)
         x, y = pose.x_m + along * np.cos(angles), pose.y_m + along * np.sin(angles)
-        self._taken[self._grid.cells_at(x[free], y[free])] = 1e-4
+        cells = self._grid.cells_at(x[free], y[free])
+        self._taken[cells], self._known[cells] = 1e-4, True
         x, y = pose.x_m + ranges[hit] * np.cos(angles[hit]), pose.y_m + ranges[hit] * np.sin(angles[hit])
-        self._taken[self._grid.cells_at(x, y)] = 0.95
+        cells = self._grid.cells_at(x, y)
+        self._taken[cells], self._known[cells] = 0.95, True
 
     def forget(self, seconds: float) -> None:
         """Let every cell return towards the start, slowly: things move and answers err."""
@@ -68,6 +76,13 @@ class Ground:
         """Probability that the robot at ``pose`` is stopped within ``length_m``, for each direction ``angles_rad``."""
         cells = self._corridor(pose, angles_rad, _BESIDE_M, max(_BESIDE_M + _CELL_M, length_m), half_width_m)
         return np.asarray(1.0 - np.exp(np.log1p(-self._taken[cells]).sum(axis=1)))
+
+    def hides(self, x_m: Floats, y_m: Floats, step_m: float) -> Floats:
+        """Probability that something hides the view across ``step_m`` of floor at each point."""
+        cells = self._grid.cells_at(x_m, y_m)
+        wide = np.minimum(_WIDE * self._taken, 0.95)
+        taken = np.where(self._known, wide, np.maximum(wide, _HIDING_PER_M * _CELL_M))
+        return np.asarray(1.0 - (1.0 - taken[cells]) ** (step_m / _CELL_M))
 
     def crowded(self, x_m: Floats, y_m: Floats) -> Floats:
         """Probability that a robot standing at each point would touch something."""

@@ -1,81 +1,101 @@
-"""Where to look next: the turn or the place that promises to show most of what is still likely, per second."""
+"""Where to look next: the turn or the place that promises to show most of what is still to be seen, per second."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from vlm_ros.core.motion import Pose
-from vlm_ros.navigation.belief import TargetBelief
 from vlm_ros.navigation.grid import Floats
 from vlm_ros.navigation.looks import newness
 from vlm_ros.navigation.memory import Memory
+from vlm_ros.navigation.place import Place
 from vlm_ros.navigation.policy import Senses
+from vlm_ros.navigation.route import Ways
+from vlm_ros.navigation.sight import SECTORS, rings_m, views
 from vlm_ros.navigation.steering import SteeringConfig
+from vlm_ros.navigation.track import wrapped
 
-_HEADINGS_RAD = np.radians(np.arange(-180.0, 180.0, 10.0))
+_TURNS_RAD = np.radians(np.arange(-180.0, 180.0, 10.0))
 _LOOK_TAKES_S = 0.8
-_LOOKING_AROUND_TAKES_S = 8.0
-_WAY_COSTS = 2.0
+_LOOKS_AROUND = 6
+_TURNING_AROUND = 0.6
 _KEEP_ON = 1.5
-_DISTANCES_M = (0.8, 1.6, 2.4)
-_COARSE = 4
+_EVERY = 3
+"""Every third cell of the ways, in both directions, is a place to look from."""
+_FURTHEST_M = 14.0
+_WAY_COSTS = 1.6
+_FITS = 0.5
 
 
 @dataclass(frozen=True)
-class Look:
-    """Turn by ``angle_rad``; where ``distance_m`` is above 0, go there first. ``promise`` is probability per second."""
+class Turn:
+    """Turn by ``angle_rad``; ``promise`` is what that shows per second."""
 
     angle_rad: float
-    distance_m: float
     promise: float
 
 
-def best_turn(memory: Memory, senses: Senses, config: SteeringConfig, turning: float) -> Look:
+@dataclass(frozen=True)
+class Outlook:
+    """Go to ``place`` and look around; ``floor_m2`` is the floor that would be seen there for the first time."""
+
+    place: Place
+    promise: float
+    floor_m2: float
+
+
+def best_turn(memory: Memory, senses: Senses, config: SteeringConfig, turning: float) -> Turn:
     """The best turn on the spot; ``turning`` is the sign of the present turn, which is kept when in doubt.
 
     The picture that is taken here and now is being answered already: the next one had better show something else.
     """
-    belief, pose = memory.belief, senses.pose
-    distance_m, angle_rad = belief.grid.polar_from(pose)
-    missed = 1.0 - belief.eyes.recall(distance_m, angle_rad)
-    seen = missed * belief.mass * belief.eyes.recall(distance_m, np.zeros_like(angle_rad))
-    sectors = len(_HEADINGS_RAD)
-    sector = np.round((angle_rad + np.pi) / (2 * np.pi) * sectors).astype(np.int64) % sectors
-    by_sector = np.bincount(sector, seen, sectors)
-    side = int(belief.eyes.half_fov_rad / (2 * np.pi) * sectors)
-    in_view = sum(np.roll(by_sector, shift) for shift in range(-side, side + 1))
-    keep_on = np.where(_HEADINGS_RAD * turning > 0.0, _KEEP_ON, 1.0)
-    new = np.minimum(memory.looks.novelty(pose, _HEADINGS_RAD, senses.now_s), newness(_HEADINGS_RAD))
-    look_takes_s = max(_LOOK_TAKES_S, senses.answer_every_s)
-    promise = new * keep_on * in_view / (np.abs(_HEADINGS_RAD) / config.turn_radps + look_takes_s)
+    pose, grid, eyes = senses.pose, memory.belief.grid, memory.eyes
+    missed = 1.0 - eyes.recall(*grid.polar_from(pose))
+    here = np.array([pose.x_m]), np.array([pose.y_m])
+    by_sector = views(memory.ground, grid, *here, _recall(memory), (missed * memory.interest)[np.newaxis])[0, 0]
+    side = int(eyes.half_fov_rad / (2 * math.pi) * SECTORS)
+    around = np.asarray(sum(np.roll(by_sector, shift) for shift in range(-side, side + 1)))
+    headings = np.rint((pose.yaw_rad + _TURNS_RAD + math.pi) / (2 * math.pi) * SECTORS).astype(np.int64) % SECTORS
+    keep_on = np.where(_TURNS_RAD * turning > 0.0, _KEEP_ON, 1.0)
+    new = np.minimum(memory.looks.novelty(pose, _TURNS_RAD, senses.now_s), newness(_TURNS_RAD))
+    takes_s = np.abs(_TURNS_RAD) / config.turn_radps + max(_LOOK_TAKES_S, senses.answer_every_s)
+    promise = new * keep_on * around[headings] / takes_s
     best = int(np.argmax(promise))
-    return Look(float(_HEADINGS_RAD[best]), 0.0, float(promise[best]))
+    return Turn(float(_TURNS_RAD[best]), float(promise[best]))
 
 
-def best_place(memory: Memory, pose: Pose, config: SteeringConfig) -> Look:
-    """The best place to look around from, within a straight drive."""
-    looks = [_best_at(memory, pose, config, distance_m) for distance_m in _DISTANCES_M]
-    return max(looks, key=lambda look: look.promise)
-
-
-def _best_at(memory: Memory, pose: Pose, config: SteeringConfig, distance_m: float) -> Look:
-    headings = pose.yaw_rad + _HEADINGS_RAD
-    seen = _seen_from(memory.belief, pose.x_m + distance_m * np.cos(headings), pose.y_m + distance_m * np.sin(headings))
-    free = 1.0 - memory.ground.blocked(pose, _HEADINGS_RAD, distance_m)
-    takes_s = (
-        np.abs(_HEADINGS_RAD) / config.turn_radps
-        + _WAY_COSTS * distance_m / config.cruise_mps
-        + _LOOKING_AROUND_TAKES_S
+def best_place(memory: Memory, senses: Senses, ways: Ways, config: SteeringConfig) -> Outlook | None:
+    """The best place to look around from; ``None`` where the robot cannot get anywhere."""
+    cells = _places(memory, ways)
+    if not cells.size:
+        return None
+    x_m, y_m = (middle[cells] for middle in ways.grid.centres_m)
+    grid, unseen = memory.belief.grid, 1.0 - memory.floor.seen
+    shown, floor = views(memory.ground, grid, x_m, y_m, _recall(memory), np.stack([memory.interest, unseen])).sum(
+        axis=2
     )
-    promise = seen * free**2 / takes_s
+    angle_rad = np.arctan2(y_m - senses.pose.y_m, x_m - senses.pose.x_m) - senses.pose.yaw_rad
+    turn_s = np.array([abs(wrapped(float(angle))) for angle in angle_rad]) / config.turn_radps
+    look_s = (
+        _LOOKS_AROUND * max(_LOOK_TAKES_S, senses.answer_every_s) + _TURNING_AROUND * 2 * math.pi / config.turn_radps
+    )
+    promise = shown / (turn_s + _WAY_COSTS * ways.cost_m[cells] / config.cruise_mps + look_s)
     best = int(np.argmax(promise))
-    return Look(float(_HEADINGS_RAD[best]), distance_m, float(promise[best]))
+    place = Place(float(x_m[best]), float(y_m[best]))
+    return Outlook(place, float(promise[best]), float(floor.max()) * grid.cell_m**2)
 
 
-def _seen_from(belief: TargetBelief, x_m: Floats, y_m: Floats) -> Floats:
-    """Probability of seeing the target while looking around, for each place; on coarse cells, which is enough."""
-    cell_x, cell_y, mass = belief.coarse(_COARSE)
-    distance_m = np.hypot(cell_x - x_m[:, np.newaxis], cell_y - y_m[:, np.newaxis])
-    return np.asarray(belief.eyes.recall(distance_m, np.zeros(1)) @ mass)
+def _places(memory: Memory, ways: Ways) -> np.ndarray:
+    """Cells of the ways where the robot can get to, and fits."""
+    count = ways.grid.count
+    lattice = np.arange(count**2).reshape(count, count)[_EVERY // 2 :: _EVERY, _EVERY // 2 :: _EVERY].ravel()
+    cells = lattice[ways.cost_m[lattice] < _FURTHEST_M]
+    x_m, y_m = (middle[cells] for middle in ways.grid.centres_m)
+    return cells[memory.ground.crowded(x_m, y_m) < _FITS]
+
+
+def _recall(memory: Memory) -> Floats:
+    rings = rings_m()
+    return memory.eyes.recall(rings, np.zeros_like(rings))

@@ -8,12 +8,20 @@ from vlm_ros.core.motion import Pose
 from vlm_ros.core.percept import Percept
 from vlm_ros.navigation.belief import TargetBelief
 from vlm_ros.navigation.eyes import SIGHT_M, Eyes, EyesConfig
+from vlm_ros.navigation.floor import Floor
+from vlm_ros.navigation.grid import Floats
 from vlm_ros.navigation.ground import Ground
 from vlm_ros.navigation.looks import Looks
 from vlm_ros.navigation.policy import Senses
+from vlm_ros.navigation.route import Ways
+from vlm_ros.navigation.sight import FLOOR_SEEN_TO_M, unhidden
+from vlm_ros.navigation.track import composed
 
 _PATH_WEIGHT = 0.2
 """An answer about the path counts at least so much, however often it was given: better to go around in vain."""
+
+_LOOKED_AT = 0.9
+"""How much less there is to be seen where the camera has looked: not nothing, since models miss things."""
 
 
 class Memory:
@@ -24,9 +32,17 @@ class Memory:
         self.belief = TargetBelief(self.eyes, pose, reach_m)
         self.ground = Ground(pose)
         self.looks = Looks()
+        self.floor = Floor(self.belief.grid)
         self.elapsed_s = 0.0
         """Seconds between the last two pictures."""
         self._percept: Percept | None = None
+        self._ways: Ways | None = None
+
+    def ways(self, pose: Pose) -> Ways:
+        """The ways from ``pose`` as they were known at the newest percept."""
+        if self._ways is None:
+            self._ways = Ways(self.ground, pose)
+        return self._ways
 
     def learn(self, senses: Senses) -> bool:
         """Take in what is new; false where there is no new percept that can be read."""
@@ -35,14 +51,30 @@ class Memory:
             return False
         weight = float(self.looks.novelty(senses.seen_from, np.zeros(1), percept.stamp_s)[0])
         self.looks.add(senses.seen_from, percept.stamp_s)
-        self.belief.learn(percept, senses.seen_from, weight * _trust(percept.confidence))
+        view = self._look(senses.seen_from)
+        self.belief.learn(percept, senses.seen_from, weight * _trust(percept.confidence), view)
         self.elapsed_s = max(0.0, percept.stamp_s - last.stamp_s) if last is not None else 0.0
         self.ground.forget(self.elapsed_s)
         self.ground.learn(percept.path, senses.seen_from, max(weight, _PATH_WEIGHT))
         if senses.scan is not None:
             self.ground.learn_scan(senses.scan, senses.pose)
-        self._percept = percept
+        self._percept, self._ways = percept, None
         return True
+
+    @property
+    def interest(self) -> Floats:
+        """How much there is to be seen in each cell: the target's probability, mostly where nobody has looked."""
+        return self.belief.mass * (1.0 - _LOOKED_AT * self.floor.seen)
+
+    def _look(self, seen_from: Pose) -> Floats:
+        """Note the floor in a picture; the probability for each cell that nothing hides it, 0 outside the picture."""
+        eye = composed(seen_from, Pose(self.eyes.forward_m, 0.0, 0.0))
+        cells, share = unhidden(self.ground, self.belief.grid, eye, self.eyes.half_fov_rad)
+        close = self.belief.grid.polar_from(eye)[0][cells] <= FLOOR_SEEN_TO_M
+        self.floor.learn(cells[close], share[close])
+        view = np.zeros_like(self.belief.mass)
+        view[cells] = share
+        return view
 
 
 def _trust(confidence: float) -> float:

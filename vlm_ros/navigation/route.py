@@ -1,4 +1,4 @@
-"""The cheapest way over the ground as it is known: short, and unlikely to be blocked."""
+"""The cheapest ways over the ground as it is known: short, and unlikely to be blocked."""
 
 from __future__ import annotations
 
@@ -13,31 +13,63 @@ from vlm_ros.navigation.ground import Ground
 from vlm_ros.navigation.place import Place
 
 _CELL_M = 0.2
-_MARGIN_M = 1.6
-_LONGEST_M = 4.0
+_HALF_M = 6.0
 _AHEAD_M = 0.8
-_BLOCKED_COSTS = 8.0
+_BLOCKED_COSTS = 20.0
 """Metres of free way that one metre of surely blocked way is worth."""
 _MOVES = tuple((dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1) if (dx, dy) != (0, 0))
 
 
-def next_on_route(ground: Ground, pose: Pose, goal: Place) -> Place:
-    """A place on the cheapest way from ``pose`` to ``goal``, at most ``_AHEAD_M`` from ``pose``."""
-    distance_m = goal.distance_from(pose)
-    if distance_m > _LONGEST_M:
-        goal = Place.seen_at(pose, goal.angle_from(pose), _LONGEST_M)
-    half_m = min(distance_m, _LONGEST_M) / 2 + _MARGIN_M
-    grid = Grid((pose.x_m + goal.x_m) / 2, (pose.y_m + goal.y_m) / 2, half_m, _CELL_M)
-    price = 1.0 + _BLOCKED_COSTS * ground.crowded(*grid.centres_m)
-    ways_m = _ways_to(int(grid.cells_at(goal.x_m, goal.y_m)), price.reshape(grid.count, grid.count))
-    return _follow(grid, ways_m, pose, goal)
+class Ways:
+    """From where the robot stands to every place around it, ``_HALF_M`` in each direction.
+
+    ``cost_m`` is in metres of free way, a flat array over ``grid``.
+    """
+
+    def __init__(self, ground: Ground, pose: Pose) -> None:
+        self.grid = Grid(pose.x_m, pose.y_m, _HALF_M, _CELL_M)
+        self._start = int(self.grid.cells_at(pose.x_m, pose.y_m))
+        count = self.grid.count
+        price = 1.0 + _BLOCKED_COSTS * ground.crowded(*self.grid.centres_m) ** 2
+        self._costs = _costs_from(self._start, price.reshape(count, count))
+        self.cost_m: Floats = self._costs[1:-1, 1:-1].ravel()
+
+    def cost_to(self, place: Place) -> float:
+        """Cost of the way to ``place``, or to the nearest edge of the grid on the line to it."""
+        return float(self.cost_m[self._cell_of(place)])
+
+    def next_to(self, goal: Place) -> Place:
+        """A place on the way to ``goal``, about ``_AHEAD_M`` away; ``goal`` itself where it is closer."""
+        way, start = [self._cell_of(goal)], self._start
+        while way[-1] != start:
+            way.append(self._before(way[-1]))
+        ahead = way[max(0, len(way) - 1 - round(_AHEAD_M / _CELL_M))]
+        return goal if ahead == way[0] else self._place(ahead)
+
+    def _cell_of(self, place: Place) -> int:
+        """The cell of ``place``, drawn into the grid along the line to the robot."""
+        away_m = max(abs(place.x_m - self.grid.x_m), abs(place.y_m - self.grid.y_m))
+        share = min(1.0, (_HALF_M - _CELL_M / 2) / max(away_m, _CELL_M))
+        dx_m, dy_m = place.x_m - self.grid.x_m, place.y_m - self.grid.y_m
+        return int(self.grid.cells_at(self.grid.x_m + share * dx_m, self.grid.y_m + share * dy_m))
+
+    def _before(self, cell: int) -> int:
+        """The cell one comes from on the way to ``cell``."""
+        count = self.grid.count
+        row, column = 1 + cell // count, 1 + cell % count
+        dx, dy = min(_MOVES, key=lambda move: float(self._costs[row + move[0], column + move[1]]))
+        return (row + dx - 1) * count + column + dy - 1
+
+    def _place(self, cell: int) -> Place:
+        x_m, y_m = self.grid.centres_m
+        return Place(float(x_m[cell]), float(y_m[cell]))
 
 
-def _ways_to(goal: int, price: Floats) -> Floats:
-    """Cost of the cheapest way from each cell to ``goal``: all cells at once until nothing changes (Bellman)."""
+def _costs_from(start: int, price: NDArray[np.float64]) -> Floats:
+    """Cost of the cheapest way to each cell, with a rim of infinity: all at once until nothing changes (Bellman)."""
     count = len(price)
     cost = np.full((count + 2, count + 2), np.inf)
-    cost[1 + goal // count, 1 + goal % count] = 0.0
+    cost[1 + start // count, 1 + start % count] = 0.0
     inner = cost[1:-1, 1:-1]
     while True:
         before = inner.copy()
@@ -46,15 +78,3 @@ def _ways_to(goal: int, price: Floats) -> Floats:
             np.minimum(inner, there + _CELL_M * math.hypot(dx, dy) * price, out=inner)
         if np.array_equal(before, inner):
             return cost
-
-
-def _follow(grid: Grid, ways_m: Floats, pose: Pose, goal: Place) -> Place:
-    """Where one gets by always stepping to the cheapest neighbour."""
-    cell = int(grid.cells_at(pose.x_m, pose.y_m))
-    at: NDArray[np.int64] = np.array([1 + cell // grid.count, 1 + cell % grid.count])
-    for _ in range(round(_AHEAD_M / _CELL_M)):
-        at = at + min(_MOVES, key=lambda move: ways_m[at[0] + move[0], at[1] + move[1]])
-        if ways_m[at[0], at[1]] == 0.0:
-            return goal
-    index = (at[0] - 1) * grid.count + at[1] - 1
-    return Place(float(grid.centres_m[0][index]), float(grid.centres_m[1][index]))

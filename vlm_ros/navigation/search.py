@@ -72,7 +72,10 @@ class SearchPolicy:
             return self._confirm(senses, self._confirmation)
         if self._target.place is not None:
             return self._approach(senses, self._target.place)
-        return self._seeking.step(senses, learnt)
+        wish = self._seeking.step(senses, learnt)
+        if self._seeking.seen_all:
+            return Wish(STANDSTILL, "not_found", "all floor within reach has been looked at", Outcome.NOT_FOUND)
+        return wish
 
     def _approach(self, senses: Senses, target: Place) -> Wish:
         self._seeking.interrupt()

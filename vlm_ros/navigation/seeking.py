@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-
-import numpy as np
 
 from vlm_ros.core.config import setting
 from vlm_ros.core.motion import Pose
 from vlm_ros.navigation.eyes import EyesConfig
-from vlm_ros.navigation.ground import SEEN_TO_M
-from vlm_ros.navigation.lookout import best_place, best_turn
+from vlm_ros.navigation.lookout import Outlook, best_place, best_turn
 from vlm_ros.navigation.memory import Memory
 from vlm_ros.navigation.place import Place
 from vlm_ros.navigation.policy import Senses, Wish
@@ -18,8 +16,12 @@ from vlm_ros.navigation.steering import Steering, SteeringConfig
 from vlm_ros.navigation.track import wrapped
 
 _ARRIVED_M = 0.25
-_GIVE_UP_WAY = 0.8
-_ENOUGH_TURNING_RAD = 2.2 * np.pi
+_DEARER, _DEARER_M = 1.3, 1.0
+_LATE, _LATE_S = 2.0, 8.0
+_ANSWERS_PER_M = 5.0
+_PLAN_EVERY_S = 0.8
+_NOTHING_LEFT_M2 = 1.0
+_ENOUGH_TURNING_RAD = 2.2 * math.pi
 _SAME_SPOT_M = 0.3
 _TURNED_ENOUGH = 0.05
 """What a turn is still worth at a spot where the robot has looked all around."""
@@ -29,7 +31,7 @@ _TURNED_ENOUGH = 0.05
 class SeekingConfig(EyesConfig, SteeringConfig):
     """How the robot looks for something."""
 
-    reach_m: float = setting(4.0, "how far around its start the robot looks and goes", unit="m", low=1.0, high=8.0)
+    reach_m: float = setting(6.0, "how far around its start the robot looks and goes", unit="m", low=1.0, high=10.0)
     sure_enough: float = setting(
         0.6, "probability of the target's direction from which on the robot goes for it", low=0.1, high=0.99
     )
@@ -42,13 +44,17 @@ class Seeking:
         self._config, self._memory, self._steering = config, memory, steering
         self._heading_rad = pose.yaw_rad
         self._view: Place | None = None
+        self._best: Outlook | None = None
+        self._planned_s = -math.inf
+        self._fare_m = 0.0
+        self._leave_by_s = math.inf
         self._spot = self._pose = pose
         self._turned_rad = 0.0
 
     def step(self, senses: Senses, learnt: bool) -> Wish:
         """The wish for this moment; ``learnt`` tells that the memory has changed."""
         self._count_turns(senses.pose)
-        if learnt and not self._under_way(senses.pose):
+        if learnt and not self._under_way(senses):
             self._choose(senses)
         if self._view is None:
             angle_rad = wrapped(self._heading_rad - senses.pose.yaw_rad)
@@ -60,25 +66,43 @@ class Seeking:
         """Forget where it was going: something better has come up."""
         self._view = None
 
-    def _under_way(self, pose: Pose) -> bool:
-        """Whether there is a place to go to that is neither reached nor behind something."""
-        if self._view is None or self._view.distance_from(pose) <= _ARRIVED_M:
+    @property
+    def seen_all(self) -> bool:
+        """Whether the robot has looked around here, and nowhere it can get to would show floor it has not seen."""
+        if self._view is not None or self._turned_rad < _ENOUGH_TURNING_RAD:
             return False
-        angle, length_m = np.array([self._view.angle_from(pose)]), max(self._view.distance_from(pose), SEEN_TO_M)
-        return bool(self._memory.ground.blocked(pose, angle, length_m)[0] < _GIVE_UP_WAY)
+        return self._best is None or self._best.floor_m2 < _NOTHING_LEFT_M2
+
+    def _under_way(self, senses: Senses) -> bool:
+        """Whether there is a place to go to that is neither reached nor harder to reach than it seemed."""
+        if self._view is None or self._view.distance_from(senses.pose) <= _ARRIVED_M:
+            return False
+        fare_m = self._memory.ways(senses.pose).cost_to(self._view)
+        return senses.now_s < self._leave_by_s and fare_m < _DEARER * self._fare_m + _DEARER_M
 
     def _count_turns(self, pose: Pose) -> None:
         self._turned_rad += abs(wrapped(pose.yaw_rad - self._pose.yaw_rad))
         self._pose = pose
-        if np.hypot(pose.x_m - self._spot.x_m, pose.y_m - self._spot.y_m) > _SAME_SPOT_M:
-            self._spot, self._turned_rad = pose, 0.0
+        if math.hypot(pose.x_m - self._spot.x_m, pose.y_m - self._spot.y_m) > _SAME_SPOT_M:
+            self._spot, self._turned_rad, self._planned_s = pose, 0.0, -math.inf
 
     def _choose(self, senses: Senses) -> None:
         pose = senses.pose
         turning = wrapped(self._heading_rad - pose.yaw_rad)
         turn = best_turn(self._memory, senses, self._config, turning)
-        place = best_place(self._memory, pose, self._config)
         self._heading_rad = pose.yaw_rad + turn.angle_rad
+        self._view = None
+        if senses.now_s - self._planned_s >= _PLAN_EVERY_S:
+            self._best, self._planned_s = self._plan(senses), senses.now_s
         worth = _TURNED_ENOUGH if self._turned_rad > _ENOUGH_TURNING_RAD else 1.0
-        go = place.promise > worth * turn.promise
-        self._view = Place.seen_at(pose, place.angle_rad, place.distance_m) if go else None
+        if self._best is not None and self._best.promise > worth * turn.promise:
+            self._go(self._best.place, senses)
+
+    def _plan(self, senses: Senses) -> Outlook | None:
+        return best_place(self._memory, senses, self._memory.ways(senses.pose), self._config)
+
+    def _go(self, place: Place, senses: Senses) -> None:
+        self._view = place
+        self._fare_m = self._memory.ways(senses.pose).cost_to(place)
+        answers_s = _ANSWERS_PER_M * self._fare_m * senses.answer_every_s
+        self._leave_by_s = senses.now_s + _LATE_S + _LATE * self._fare_m / self._config.cruise_mps + answers_s

@@ -15,7 +15,6 @@ from vlm_ros.navigation.ground import SEEN_TO_M
 from vlm_ros.navigation.memory import Memory
 from vlm_ros.navigation.place import Place
 from vlm_ros.navigation.policy import Senses
-from vlm_ros.navigation.route import next_on_route
 from vlm_ros.navigation.track import seen_in, wrapped
 
 _DIRECTIONS_RAD = np.radians(np.arange(-150.0, 151.0, 7.5))
@@ -27,6 +26,8 @@ _WAIT_COSTS_RAD_PER_S, _LONGEST_WAIT_COSTS_RAD = 0.1, 0.35
 _BENEFIT = 0.5
 _FAR_M = 1.6
 _WORTH_A_DETOUR = 0.4
+_LONG_WAY = 1.5
+"""The way goes around something where it costs so many times as much as the straight line."""
 _CREEP_M = 0.15
 _TURN_FIRST_RAD = math.radians(12.0)
 _SLOWER_IN_CURVES = 0.6
@@ -69,8 +70,9 @@ class Steering:
         distance_m = max(_CREEP_M, goal.distance_from(pose) - stop_before_m)
         if self._hears(senses) or self._course_rad is None:
             straight = ground.blocked(pose, np.array([goal.angle_from(pose)]), max(SEEN_TO_M, min(distance_m, _FAR_M)))
-            detour = next_on_route(ground, pose, goal) if straight[0] > _WORTH_A_DETOUR else None
-            self._course_rad = self._course_to(detour or goal, senses, memory)
+            ways = memory.ways(pose)
+            around = straight[0] > _WORTH_A_DETOUR or ways.cost_to(goal) > _LONG_WAY * goal.distance_from(pose)
+            self._course_rad = self._course_to(ways.next_to(goal) if around else goal, senses, memory)
         angle_rad = wrapped(self._course_rad - pose.yaw_rad)
         turn_radps = self._turn_rate(senses, angle_rad)
         if abs(angle_rad) > _TURN_FIRST_RAD:
