@@ -84,7 +84,8 @@ class VisionEncoder(Part):
         return {"pixel_values": cut.flatten(2)[None], "target_sizes": grid.expand(len(pixels), 2).int()}
 
     def forward(self, inputs: NamedTensors) -> NamedTensors:
-        rows, columns = inputs["target_sizes"][0].unbind()
+        # A grid of zeros, which builders of engines try, must not divide by zero.
+        rows, columns = inputs["target_sizes"][0].clamp(min=1).unbind()
         states = self._embedded(inputs["pixel_values"], rows, columns)
         for number, layer in enumerate(self.tower.encoder.layers):
             states = states + _attend(layer.self_attn, layer.layer_norm1(states))
@@ -94,8 +95,7 @@ class VisionEncoder(Part):
                 columns = columns // 2
         states = self.tower.post_layernorm(states)
         for mlp in self.merger.mlp:
-            fours = _in_fours(states, columns).flatten(2)
-            states = mlp(fours).reshape(fours.shape[0], fours.shape[1], mlp.linear_2.out_features)
+            states = mlp.linear_2(mlp.act(mlp.linear_1(mlp.pre_norm(_in_fours(states, columns).flatten(2)))))
             columns = columns // 2
         return {"image_features": states}
 
@@ -114,8 +114,8 @@ class VisionEncoder(Part):
 
 def _in_fours(states: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
     """``states`` (batch, patches, width), row by row, as (batch, patches / 4, 4, width): squares of two by two."""
-    square = torch.arange(states.shape[1] // 4)
-    wide = columns // 2
+    square = torch.arange(states.shape[1]).reshape(-1, 4)[:, 0] // 4  # a size that builders can follow
+    wide = (columns // 2).clamp(min=1)
     first = square // wide * 2 * columns + square % wide * 2
     corners = torch.stack([first, first + 1, first + columns, first + columns + 1], dim=1)
     return states[:, corners]
@@ -132,10 +132,10 @@ def _gathered(merger: Any, fours: torch.Tensor) -> torch.Tensor:
 
 def _attend(attention: Any, states: torch.Tensor) -> torch.Tensor:
     """The reference's attention of ``states`` (batch, patches, width) among all of a picture."""
-    heads = [
+    query, key, value = (
         project(states).unflatten(-1, (attention.num_heads, attention.head_dim)).transpose(1, 2)
         for project in (attention.q_proj, attention.k_proj, attention.v_proj)
-    ]
-    seen = scaled_dot_product_attention(*heads, scale=attention.scaling)
+    )
+    seen = scaled_dot_product_attention(query, key, value, scale=attention.scaling)
     mixed: torch.Tensor = attention.out_proj(seen.transpose(1, 2).flatten(2))
     return mixed

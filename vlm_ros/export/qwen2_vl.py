@@ -100,13 +100,17 @@ class VisionEncoder(Part):
         return {"image_features": self.tower.merger(states)}
 
     def _places(self, grid: torch.Tensor, patches: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Which frame of which picture each patch is of, and its row and column there."""
+        """Which frame of which picture each patch is of, and its row and column there.
+
+        A grid of zeros, which builders of engines try, must not divide by zero or lead out of a table.
+        """
         sizes = grid[:, 0] * grid[:, 1] * grid[:, 2]
         ends = sizes.cumsum(0)
         number = torch.arange(patches)
-        picture = (number[:, None] >= ends[None]).sum(dim=1)
+        picture = (number[:, None] >= ends[None]).sum(dim=1).clamp(max=len(grid) - 1)
         number = number - (ends - sizes)[picture]
-        area, blocks_wide, merge = (grid[:, 1] * grid[:, 2])[picture], (grid[:, 2] // self.merge)[picture], self.merge
+        area = (grid[:, 1] * grid[:, 2]).clamp(min=1)[picture]
+        blocks_wide, merge = (grid[:, 2] // self.merge).clamp(min=1)[picture], self.merge
         frame, number = number // area, number % area
         block, inner = number // merge**2, number % merge**2
         row, column = block // blocks_wide * merge + inner // merge, block % blocks_wide * merge + inner % merge

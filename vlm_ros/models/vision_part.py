@@ -41,10 +41,10 @@ class VisionPart:
     def features(self, tensors: Mapping[str, Array]) -> Array:
         """The features of one picture, of shape (tokens, width), from what is known of it, by role.
 
-        A graph of a fixed batch is run again and again; what it does not take is left out.
+        Its tiles go through one by one, which bounds the memory, or as many at once as the graph was made for.
+        What the graph does not take is left out.
         """
-        tiles = len(tensors["pixel_values"])
-        at_once = self._tiles_at_once or tiles
+        tiles, at_once = len(tensors["pixel_values"]), self._tiles_at_once(tensors["pixel_values"])
         if tiles % at_once:
             raise BadBundle(f"the vision encoder takes {at_once} tiles at once and the picture has {tiles}")
         parts = (
@@ -53,11 +53,11 @@ class VisionPart:
         )
         return np.concatenate([self._run(part) for part in parts])
 
-    @property
-    def _tiles_at_once(self) -> int | None:
-        """How many tiles the graph takes in one run, ``None`` where any number."""
-        shape = self.pixels.shape
-        return shape[-4] if len(shape) >= 4 and isinstance(shape[-4], int) else None
+    def _tiles_at_once(self, pixels: Array) -> int:
+        if pixels.ndim < 3:
+            return len(pixels)  # a row of patches, which is one picture
+        fixed = self.pixels.shape[-pixels.ndim]
+        return fixed if isinstance(fixed, int) else 1
 
     def _run(self, tensors: Mapping[str, Array]) -> Array:
         missing = [spec.name for role, spec in self._inputs.items() if role not in tensors]

@@ -2,7 +2,8 @@
 
 Our exports say ``batch``, ``sequence``, ``past`` and ``total``; repositories on the hub say
 ``batch_size``, ``sequence_length``, ``past_sequence_length`` and ``total_sequence_length``, or a sum of two.
-A decoder that looks at what an encoder has read calls the length of that ``encoder`` something.
+A decoder that looks at what an encoder has read calls the length of that ``encoder`` something, and vision encoders
+over pictures of any shape call theirs ``patch`` something.
 """
 
 from __future__ import annotations
@@ -14,8 +15,17 @@ from typing import Any
 from vlm_ros.core.errors import BuildFailed
 from vlm_ros.core.families import batch_of
 
-_WORDS = (("read", ("encoder",)), ("past", ("past",)), ("batch", ("batch",)), ("tokens", ("seq", "token")))
+_WORDS = (
+    ("patches", ("patch",)),
+    ("read", ("encoder",)),
+    ("past", ("past",)),
+    ("batch", ("batch",)),
+    ("tokens", ("seq", "token")),
+)
 """What a dimension is, by the first of these that its name holds."""
+
+_PATCHES = 16
+"""Patches that are merged to one token are 4 or 16: pictures have whole numbers of either."""
 
 Sizes = tuple[int, int, int]
 """The smallest, the usual and the largest size of a dimension."""
@@ -87,7 +97,9 @@ def profiles_of(dimensions: Collection[str], limits: Limits) -> list[Mapping[str
 def _by_name(kinds: Mapping[str, str], batch: Sizes, tokens: Sizes, past: Sizes, read: Sizes) -> Mapping[str, Sizes]:
     # TensorRT checks the shapes at all three sizes: the mask must be as long as past and tokens together.
     low, usual, high = (seen + new for seen, new in zip(past, tokens, strict=True))
+    patches = tuple(_PATCHES * max(1, count // 4) for count in read)
     sizes = {"batch": batch, "tokens": tokens, "past": past, "total": (low, usual, high), "read": read}
+    sizes["patches"] = (patches[0], patches[1], patches[2])
     return {name: sizes[kind] for name, kind in kinds.items()}
 
 

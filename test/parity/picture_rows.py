@@ -1,0 +1,137 @@
+"""The families that read a picture among the words of a prompt: how a tiny checkpoint of each is made and asked.
+
+A row is all that a new family adds here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+Inputs = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Row:
+    """``make`` is a function of test/bundles/make_tiny_pictures.py, ``kind`` what it makes.
+
+    ``read`` gives what the reference's image processor makes of a picture, and what stands for it in the prompt.
+    """
+
+    make: str
+    kind: str
+    processor: str
+    mark: str
+    read: Callable[[Any, Any], tuple[Inputs, str]]
+    counts_kinds: bool = False
+
+
+def read_tiles(processor: Any, image: Any) -> tuple[Inputs, str]:
+    """SmolVLM and Idefics3: rows of tiles, and the whole."""
+    made = processor([[image]], return_row_col_info=True, return_tensors="pt")
+    rows, columns = made["rows"][0][0], made["cols"][0][0]
+    marks, around = "<image>" * 4, "<fake_token_around_image>"
+    tiles = ("".join(f"{around}<row_{r + 1}_col_{c + 1}>{marks}" for c in range(columns)) + "\n" for r in range(rows))
+    whole = f"{around}<global-img>{marks}{around}"
+    picture = {name: made[name] for name in ("pixel_values", "pixel_attention_mask")}
+    return picture, "".join(tiles) + "\n" + whole if rows else whole
+
+
+def read_patches(processor: Any, image: Any) -> tuple[Inputs, str]:
+    """Qwen2-VL: a token for each block of patches."""
+    made = processor(image, return_tensors="pt")
+    return dict(made), "<|image_pad|>" * (int(made["image_grid_thw"].prod()) // 4)
+
+
+def read_slices(processor: Any, image: Any) -> tuple[Inputs, str]:
+    """MiniCPM-V: an overview and slices."""
+    made = processor(image, return_tensors="pt")
+    rows, columns = made["grids"][0]
+    overview, *slices = ("<|image_pad|>" * (int(size.prod()) // 16) for size in made["target_sizes"])
+    lines = ("".join(f"<slice>{slices[r * columns + c]}</slice>" for c in range(columns)) for r in range(rows))
+    picture = {name: made[name] for name in ("pixel_values", "target_sizes")}
+    return picture, f"<image_id>0</image_id><image>{overview}</image>" + "\n".join(lines)
+
+
+ROWS = {
+    "smolvlm": Row(
+        "make_smolvlm",
+        "smolvlm",
+        "idefics3.image_processing_pil_idefics3.Idefics3ImageProcessorPil",
+        "<image>",
+        read_tiles,
+    ),
+    "qwen2_vl": Row(
+        "make_qwen2_vl",
+        "qwen2_vl",
+        "qwen2_vl.image_processing_pil_qwen2_vl.Qwen2VLImageProcessorPil",
+        "<|image_pad|>",
+        read_patches,
+        counts_kinds=True,
+    ),
+    "qwen2_5_vl": Row(
+        "make_qwen2_vl",
+        "qwen2_5_vl",
+        "qwen2_vl.image_processing_pil_qwen2_vl.Qwen2VLImageProcessorPil",
+        "<|image_pad|>",
+        read_patches,
+        counts_kinds=True,
+    ),
+    "minicpm_v": Row(
+        "make_minicpm_v",
+        "qwen2",
+        "minicpmv4_6.image_processing_pil_minicpmv4_6.MiniCPMV4_6ImageProcessorPil",
+        "<|image_pad|>",
+        read_slices,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A checkpoint as transformers runs it."""
+
+    row: Row
+    model: Any
+    tokenizer: Any
+    processor: Any
+
+    def inputs(self, rgb: Any, question: str) -> Inputs:
+        """Tokens and tensors of a picture and a question, as the checkpoint's own processors make them."""
+        picture, text = self.row.read(self.processor, Image.fromarray(rgb))
+        content = [{"type": "image"}, {"type": "text", "text": question}]
+        prompt = self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+        )
+        ids = torch.tensor([self.tokenizer(prompt.replace(self.row.mark, text))["input_ids"]])
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), **picture}
+        if self.row.counts_kinds:
+            inputs["mm_token_type_ids"] = (ids == self.model.config.image_token_id).int()
+        return inputs
+
+    def answer(self, rgb: Any, question: str, tokens: int) -> str:
+        """What transformers answers in at most so many tokens, without white space in front."""
+        inputs = self.inputs(rgb, question)
+        answer = self.model.generate(**inputs, max_new_tokens=tokens, do_sample=False)
+        return self.tokenizer.decode(answer[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True).lstrip()
+
+
+def open_reference(row: Row, checkpoint: Path) -> Reference:
+    """The checkpoint that ``row`` made."""
+    import importlib
+
+    from transformers import AutoModelForImageTextToText, AutoTokenizer
+
+    module, _, name = f"transformers.models.{row.processor}".rpartition(".")
+    processor = getattr(importlib.import_module(module), name)
+    return Reference(
+        row,
+        AutoModelForImageTextToText.from_pretrained(checkpoint).eval(),
+        AutoTokenizer.from_pretrained(checkpoint),
+        processor.from_pretrained(checkpoint),
+    )

@@ -1,0 +1,203 @@
+"""Families that read a picture in the prompt answer as transformers does; the rows are in picture_rows."""
+
+from __future__ import annotations
+
+import copy
+import os
+import runpy
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", exc_type=ImportError)
+
+import torch
+from picture_rows import ROWS, Reference, open_reference
+from PIL import Image
+
+from vlm_ros.core.agreement import agreement_of
+from vlm_ros.core.answer import FreeText
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.errors import ExportFailed
+from vlm_ros.core.families import family_of
+from vlm_ros.core.frame import Frame
+from vlm_ros.export.exporting import export_bundle
+from vlm_ros.export.validation import check_part
+from vlm_ros.models.loading import load_model
+from vlm_ros.models.picture_model import PictureModel
+from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
+
+BUNDLES = Path(__file__).parents[1] / "bundles"
+HALF_CHARACTER = "\N{REPLACEMENT CHARACTER}"
+SHAPES = [(48, 64), (64, 48), (20, 90), (200, 100)]
+QUESTIONS = ("Is there a red ball?", "这是什么?")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A checkpoint, its bundle, and the model that runs it."""
+
+    reference: Reference
+    bundle: Bundle
+    model: PictureModel
+
+    def module(self):
+        """The exporter of the family."""
+        import importlib
+
+        return importlib.import_module(f"vlm_ros.export.{family_of(self.bundle.config, '').module}")
+
+
+@pytest.fixture(scope="module", params=ROWS)
+def pair(request, tmp_path_factory):
+    row, folder = ROWS[request.param], tmp_path_factory.mktemp(request.param)
+    runpy.run_path(str(BUNDLES / "make_tiny_pictures.py"))[row.make](folder / "checkpoint", row.kind)
+    export_bundle(folder / "checkpoint", folder / "bundle")
+    bundle = Bundle(folder / "bundle")
+    model = load_model(bundle, threads=1)
+    yield Pair(open_reference(row, folder / "checkpoint"), bundle, model)
+    model.close()
+
+
+def noise(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def photograph(height, width, seed=0):
+    """Soft shapes with an edge and a little noise, as cameras give them."""
+    generator = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width] / max(height, width)
+    soft = [
+        128 + 100 * np.sin(frequency * rows + phase * columns) for frequency, phase in generator.uniform(1, 9, (3, 2))
+    ]
+    picture = np.stack(soft, axis=-1) + 50 * (rows > columns)[..., None] + generator.normal(0, 3, (height, width, 3))
+    return picture.clip(0, 255).astype(np.uint8)
+
+
+def pixels_of(model, rgb):
+    """All numbers that the vision encoder is fed."""
+    fed = []
+    features = model.vision.features
+    model.vision.features = lambda tensors: fed.append(tensors["pixel_values"]) or features(tensors)
+    try:
+        model.see(Frame(rgb))
+    finally:
+        del model.vision.features
+    return np.concatenate([values.ravel() for values in fed])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", [noise, photograph])
+def test_pixels_equal_the_reference_processors(pair, kind, shape):
+    rgb = kind(*shape)
+    expected = pair.reference.inputs(rgb, "?")["pixel_values"].numpy()
+    ours = pixels_of(pair.model, rgb)
+    np.testing.assert_array_equal(np.sort(ours), np.sort(expected, axis=None))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_prompt_equals_the_reference_processors(pair, shape):
+    rgb = noise(*shape)
+    prompt = pair.model.language.prompts.encode(QUESTIONS[1])
+    tokens = [*prompt.before, *pair.model.see(Frame(rgb)).tokens, *prompt.after]
+    assert tokens == pair.reference.inputs(rgb, QUESTIONS[1])["input_ids"][0].tolist()
+
+
+def reference_features(reference, rgb):
+    picture, _ = reference.row.read(reference.processor, Image.fromarray(rgb))
+    with torch.inference_mode():
+        found = reference.model.model.get_image_features(**picture).pooler_output
+    return torch.cat(list(found)).numpy()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_features_equal_the_checkpoints(pair, shape):
+    rgb = photograph(*shape)
+    agreement = agreement_of(pair.model.see(Frame(rgb)).features, reference_features(pair.reference, rgb))
+    assert agreement.accepted, agreement
+
+
+@pytest.mark.parametrize("question", ["?", QUESTIONS[0]], ids=["short", "long"])
+@pytest.mark.parametrize("shape", SHAPES[1:3])
+def test_logits_equal_the_checkpoints(pair, shape, question):
+    rgb, model = photograph(*shape), pair.model
+    with torch.inference_mode():
+        expected = pair.reference.model(**pair.reference.inputs(rgb, question)).logits[0, -1].numpy()
+    prompt = model.language.prompts.encode(question)
+    cache = model._read_image(Frame(rgb), prompt.before)
+    logits, _ = model.decoder.step(model.decoder.embed(prompt.after), cache)
+    agreement = agreement_of(logits, expected)
+    assert agreement.accepted, agreement
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_answer_equals_the_checkpoints_when_asked_the_way_a_robot_asks(pair, shape, question):
+    rgb = noise(*shape, seed=1)
+    answer = pair.model.observe(Frame(rgb)).ask(question, FreeText(max_tokens=32))
+    expected = pair.reference.answer(rgb, question, tokens=32)
+    assert answer.text.rstrip(HALF_CHARACTER) == expected.rstrip(HALF_CHARACTER)
+
+
+def test_answers_depend_on_the_picture_and_do_not_repeat_themselves(pair):
+    answers = [
+        pair.model.observe(Frame(noise(48, 64, seed))).ask("?", FreeText(max_tokens=32)).text for seed in range(6)
+    ]
+    assert len(set(answers)) > 3
+    assert max(len(set(answer)) for answer in answers) > 8
+
+
+def test_answers_equal_on_the_emulated_tensorrt(pair, tmp_path):
+    from emulator.bundle import model_on_emulator
+
+    rgb = noise(48, 64, seed=1)
+    expected = pair.model.observe(Frame(rgb)).ask(QUESTIONS[0], FreeText(max_tokens=32))
+    with model_on_emulator(pair.bundle, tmp_path) as model:
+        answer = model.observe(Frame(rgb)).ask(QUESTIONS[0], FreeText(max_tokens=32))
+    assert answer.text == expected.text
+
+
+def test_graph_of_the_vision_encoder_resizes_nothing(pair):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(pair.bundle.onnx("vision_encoder"))
+    assert not {node.op_type for node in model.graph.node} & {"Resize", "Upsample", "GridSample"}
+
+
+@pytest.mark.parametrize("number", range(3), ids=["vision", "embedding", "decoder"])
+def test_check_fails_when_one_weight_matrix_differs_by_a_thousandth(pair, number):
+    part = copy.deepcopy(pair.module().parts_of(pair.reference.model)[number])
+    with torch.no_grad():
+        matrices = [
+            weight for name, weight in part.named_parameters() if weight.ndim > 1 and "embed_tokens" not in name
+        ]
+        max(matrices, key=torch.numel).mul_(1.001)
+    runner = OnnxRuntimeRunner(pair.bundle.onnx(part.name))
+    runner.activate()
+    torch.manual_seed(0)
+    with pytest.raises(ExportFailed, match=f"'{part.name}' differs"):
+        check_part(part, runner)
+    runner.deactivate()
+
+
+def test_answers_come_without_torch(pair):
+    code = (
+        "import sys; sys.modules.update(torch=None, transformers=None)\n"
+        "import numpy as np\n"
+        "from pathlib import Path\n"
+        "from vlm_ros.core.bundle import Bundle\n"
+        "from vlm_ros.core.frame import Frame\n"
+        "from vlm_ros.core.answer import FreeText\n"
+        "from vlm_ros.models.loading import load_model\n"
+        "model = load_model(Bundle(Path(sys.argv[1])), threads=1)\n"
+        "print(model.observe(Frame(np.zeros((9, 9, 3), np.uint8))).ask('?', FreeText(max_tokens=2)).tokens)\n"
+    )
+    root = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(pair.bundle.folder)], env=root, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() in {"0", "1", "2"}
