@@ -11,6 +11,10 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from vlm_ros.core.config import changed  # noqa: E402
+from vlm_ros.core.percept import PathAhead  # noqa: E402
+from vlm_ros.sim.draw import draw_scene  # noqa: E402
+from vlm_ros.sim.truth import ObjectTruth, ViewTruth  # noqa: E402
+from vlm_ros.sim.views import View  # noqa: E402
 from vlm_ros.training import phrases  # noqa: E402
 from vlm_ros.training.architecture import IMAGE_PX, PATCHES, make_model  # noqa: E402
 from vlm_ros.training.augmentation import mirrored  # noqa: E402
@@ -105,6 +109,18 @@ def test_left_becomes_right_when_a_view_is_mirrored():
     assert flipped[0][0, 0, 0, 0] == IMAGE_PX - 1
     assert flipped[1][0, 0].tolist() == [VISIBLE, 0, 0, 2, 1]
     assert flipped[2][0, 0, :12].tolist() == list(range(11, -1, -1))
+
+
+def test_pictures_are_spoilt_the_same_way_when_the_chance_is_the_same():
+    scene = draw_scene(0)
+    hidden = [ObjectTruth(one.color, one.shape, 0, False, None, 2.0) for one in scene.objects]
+    truth = ViewTruth(tuple(hidden), PathAhead.CLEAR)
+    grey, nothing = np.full((240, 320, 3), 90, np.uint8), np.full((240, 320), -1, np.int8)
+    view = View(scene, scene.start, grey, nothing, truth)
+    tables = [ViewTable.from_views([view] * 3, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    assert np.array_equal(tables[0].images, tables[1].images)
+    assert not np.array_equal(tables[0].images, tables[2].images)
+    assert (ViewTable.from_views([view]).images == 90).all()
 
 
 def test_packed_questions_give_the_logits_of_separate_ones_when_they_share_a_picture(tokenizer, questioner):

@@ -12,6 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("engines/demo"), help="the bundle; its checkpoint goes inside")
     parser.add_argument("--work", type=Path, default=Path(".run/train"), help="rendered views and resumable state")
     parser.add_argument("--views", type=int, default=250_000, help="training views to render")
+    parser.add_argument("--plain-views", action="store_true", help="open rooms and clean pictures only")
     parser.add_argument("--held-out-views", type=int, default=4_800, help="development views that choose the weights")
     parser.add_argument("--dense-steps", type=int, help="steps that train the vision tower alone")
     parser.add_argument("--steps", type=int, help="steps that train the whole model")
@@ -45,8 +46,11 @@ def _train(arguments: argparse.Namespace) -> None:
     names = ("dense_steps", "steps", "batch", "learning_rate")
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     config = changed(FittingConfig(), given, live_only=False)
-    views = render_views(TRAINING, arguments.views, arguments.work / "views", arguments.processes)
-    held_out = render_views(DEVELOPMENT, arguments.held_out_views, arguments.work / "held_out", arguments.processes)
+    processes, varied = arguments.processes, not arguments.plain_views
+    views = render_views(TRAINING, arguments.views, arguments.work / "views", processes, varied=varied)
+    held_out = render_views(
+        DEVELOPMENT, arguments.held_out_views, arguments.work / "held_out", processes, varied=varied
+    )
     tokenizer = make_tokenizer()
     fitting = Fitting(config, tokenizer, device_from_name(arguments.device), arguments.work / "state.pt")
     checkpoint = arguments.out / "checkpoint"

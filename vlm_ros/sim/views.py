@@ -17,10 +17,12 @@ from vlm_ros.sim.footprint import nearest_distance_m
 from vlm_ros.sim.robot import CAMERA_FORWARD_M, ROBOT_RADIUS_M
 from vlm_ros.sim.scene import WALL_THICKNESS_M, ObjectMap, Scene
 from vlm_ros.sim.truth import ViewTruth, truth_from_view
+from vlm_ros.sim.variety import draw_hiding_pose, draw_varied_scene
 from vlm_ros.sim.world import World
 
 VIEWS_PER_SCENE = 12
 _NEAR_OBJECT_SHARE, _NEAR_WALL_SHARE = 0.4, 0.15
+HIDING_SHARE = 0.2
 _CLEARANCE_M = ROBOT_RADIUS_M + 0.01
 
 
@@ -36,19 +38,23 @@ class View:
 
 
 def draw_views(
-    seeds: Iterable[int], views_per_scene: int = VIEWS_PER_SCENE, *, vary_camera: bool = True
+    seeds: Iterable[int], views_per_scene: int = VIEWS_PER_SCENE, *, vary_camera: bool = True, varied: bool = False
 ) -> Iterator[View]:
-    """Views of the scenes of ``seeds``, one scene after the other; the same seed always gives the same ones."""
+    """Views of the scenes of ``seeds``, one scene after the other; the same seed always gives the same ones.
+
+    ``varied`` brings what ``variety.py`` has: inner walls and doorways, any camera, things before things.
+    """
     with ExitStack() as stack:
         camera: Camera | None = None
         for seed in seeds:
-            scene = draw_scene(seed, vary_camera=vary_camera)
+            scene = draw_varied_scene(seed) if varied else draw_scene(seed, vary_camera=vary_camera)
             rng, world = np.random.default_rng([seed, 1]), World(scene)
             if camera is None:
                 camera = stack.enter_context(Camera(world))
             camera.watch(world)
             for _ in range(views_per_scene):
-                yield _view(world, camera, draw_pose(rng, scene))
+                hiding_share = HIDING_SHARE if varied else 0.0
+                yield _view(world, camera, draw_pose(rng, scene, hiding_share))
 
 
 def _view(world: World, camera: Camera, pose: Pose) -> View:
@@ -57,11 +63,16 @@ def _view(world: World, camera: Camera, pose: Pose) -> View:
     return View(world.scene, pose, camera.render(), objects, truth_from_view(world.scene, pose, objects))
 
 
-def draw_pose(rng: np.random.Generator, scene: Scene) -> Pose:
-    """A free place for the robot: 40 % before an object, 15 % before a wall, else anywhere."""
+def draw_pose(rng: np.random.Generator, scene: Scene, hiding_share: float = 0.0) -> Pose:
+    """A free place for the robot: 40 % before an object, 15 % before a wall, else anywhere.
+
+    ``hiding_share`` of all, taken from the last, are before a thing that stands before another.
+    """
     kind = rng.uniform()
     while True:
-        if kind < _NEAR_OBJECT_SHARE:
+        if kind > 1.0 - hiding_share:
+            pose = draw_hiding_pose(rng, scene)
+        elif kind < _NEAR_OBJECT_SHARE:
             pose = _before_object(rng, scene)
         elif kind < _NEAR_OBJECT_SHARE + _NEAR_WALL_SHARE:
             pose = _before_wall(rng, scene)

@@ -13,6 +13,7 @@ from vlm_ros.core.percept import Bearing, PathAhead, Range
 from vlm_ros.sim.truth import ObjectTruth
 from vlm_ros.sim.views import View
 from vlm_ros.training.architecture import IMAGE_PX, PATCH_PX
+from vlm_ros.training.artefacts import spoilt
 from vlm_ros.training.phrases import COLORS, SHAPES
 
 MOST_OBJECTS = 8
@@ -58,9 +59,9 @@ class ViewTable:
         return cls(*(np.concatenate([getattr(table, field.name) for table in tables]) for field in fields(cls)))
 
     @classmethod
-    def from_views(cls, views: list[View]) -> ViewTable:
-        """The rows of ``views``, in order."""
-        rows = [_row(view) for view in views]
+    def from_views(cls, views: list[View], chance: np.random.Generator | None = None) -> ViewTable:
+        """The rows of ``views``, in order; ``chance`` spoils their pictures as cameras do (``artefacts.py``)."""
+        rows = [_row(view, view.rgb if chance is None else spoilt(chance, view.rgb)) for view in views]
         return cls(*(np.stack(column) for column in zip(*rows, strict=True)))
 
 
@@ -69,13 +70,15 @@ def squeezed(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(rgb).resize((IMAGE_PX, IMAGE_PX), Image.Resampling.BICUBIC))
 
 
-def _row(view: View) -> tuple[NDArray[np.uint8], NDArray[np.int8], NDArray[np.int8], NDArray[np.uint8]]:
+def _row(
+    view: View, rgb: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], NDArray[np.int8], NDArray[np.int8], NDArray[np.uint8]]:
     objects = np.zeros((MOST_OBJECTS, 5), np.int8)
     seen = sorted((one for one in view.truth.objects if one.pixels), key=lambda one: -one.pixels)
     for row, one in zip(objects, seen, strict=False):
         row[:] = (VISIBLE if one.visible else FAINT, *_codes(one))
     blocked = np.int8(view.truth.path is PathAhead.BLOCKED)
-    return squeezed(view.rgb), objects, np.asarray(blocked), _patches(view)
+    return squeezed(rgb), objects, np.asarray(blocked), _patches(view)
 
 
 def _codes(one: ObjectTruth) -> tuple[int, int, int, int]:
