@@ -17,9 +17,12 @@ from plans import tensorrt_runner
 
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
+from vlm_ros.core.errors import MissingLibrary
 from vlm_ros.models.llava import LLAVA_PARTS, LlavaModel
 from vlm_ros.runtime.fake import FakeRunner
+from vlm_ros.runtime.onnxruntime.library import CUDA_PROVIDERS, check_providers
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
+from vlm_ros.runtime.opening import runner_for
 from vlm_ros.runtime.runner import Runner, Tensors, TensorSpec
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for the emulator of TensorRT
@@ -34,6 +37,15 @@ def tiny_parts() -> dict[str, Runner]:
     return {part: OnnxRuntimeRunner(TINY.onnx(part), threads=1) for part in LLAVA_PARTS}
 
 
+def bound_parts() -> dict[str, Runner]:
+    """What stays on the device stays in memory of ONNX Runtime's own, as it does on CUDA."""
+    return {part: OnnxRuntimeRunner(TINY.onnx(part), threads=1, device="cpu") for part in LLAVA_PARTS}
+
+
+def cuda_parts() -> dict[str, Runner]:
+    return {part: runner_for(TINY.onnx(part), cuda=True) for part in LLAVA_PARTS}
+
+
 def tensorrt_parts() -> dict[str, Runner]:
     return {part: tensorrt_runner(TINY.onnx(part)) for part in LLAVA_PARTS}
 
@@ -42,12 +54,26 @@ def toy_parts() -> dict[str, Runner]:
     return {"vision_encoder": _vision_encoder(), "embed_tokens": _embed_tokens(), "decoder_model_merged": _decoder()}
 
 
-@pytest.fixture(params=[tiny_parts, toy_parts, tensorrt_parts], ids=["tiny", "toy", "tensorrt"])
+PARTS = {"tiny": tiny_parts, "toy": toy_parts, "bound": bound_parts, "cuda": cuda_parts, "tensorrt": tensorrt_parts}
+
+
+@pytest.fixture(scope="session")
+def cuda_provider() -> None:
+    """Skips where ONNX Runtime has no CUDA."""
+    try:
+        check_providers(CUDA_PROVIDERS)
+    except MissingLibrary as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(params=PARTS.values(), ids=PARTS.keys())
 def make_model(request: pytest.FixtureRequest) -> Iterator[Callable[..., LlavaModel]]:
     """Makes models of the same weights, each on runners of its own."""
     made: list[LlavaModel] = []
     if request.param is tensorrt_parts:
         request.getfixturevalue("emulated_tensorrt")
+    if request.param is cuda_parts:
+        request.getfixturevalue("cuda_provider")
 
     def make(clock: Clock = monotonic_s) -> LlavaModel:
         parts = request.param()

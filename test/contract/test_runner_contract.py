@@ -11,6 +11,7 @@ from plans import tensorrt_runner
 
 from vlm_ros.runtime.fake import FakeRunner, Graph
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
+from vlm_ros.runtime.opening import runner_for
 from vlm_ros.runtime.runner import Runner, TensorSpec
 
 GRAPHS = Path(__file__).parent / "toy_graphs"
@@ -38,6 +39,8 @@ FAKES: dict[str, tuple[list[TensorSpec], list[TensorSpec], Graph]] = {
 RUNNERS: dict[str, Callable[[str], Runner]] = {
     "fake": lambda name: FakeRunner(*FAKES[name]),
     "onnxruntime": lambda name: OnnxRuntimeRunner(GRAPHS / f"{name}.onnx", threads=1),
+    "onnxruntime bound": lambda name: OnnxRuntimeRunner(GRAPHS / f"{name}.onnx", threads=1, device="cpu"),
+    "cuda": lambda name: runner_for(GRAPHS / f"{name}.onnx", cuda=True),
     "tensorrt": lambda name: tensorrt_runner(GRAPHS / f"{name}.onnx"),
 }
 
@@ -49,6 +52,8 @@ def vendor(request: pytest.FixtureRequest) -> str:
     """Each of ``RUNNERS``, able to run here."""
     if request.param == "tensorrt":
         request.getfixturevalue("emulated_tensorrt")
+    if request.param == "cuda":
+        request.getfixturevalue("cuda_provider")
     return request.param
 
 

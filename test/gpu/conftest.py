@@ -1,4 +1,4 @@
-"""The real TensorRT on a real GPU; all is skipped, with the reason, where either is missing."""
+"""The real TensorRT, and ONNX Runtime's CUDA, on a real GPU; skipped, with the reason, where one is missing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+CUDA_TESTS = "test_cuda_provider.py"
 CONTRACT = Path(__file__).parents[1] / "contract"
 sys.path[:0] = [str(CONTRACT), str(CONTRACT.parent)]
 
@@ -15,7 +16,9 @@ from plans import tensorrt_runner  # noqa: E402
 
 from vlm_ros.core.bundle import Bundle  # noqa: E402
 from vlm_ros.core.clock import Clock, monotonic_s  # noqa: E402
+from vlm_ros.core.errors import MissingLibrary  # noqa: E402
 from vlm_ros.models.llava import LLAVA_PARTS, LlavaModel  # noqa: E402
+from vlm_ros.runtime.onnxruntime.library import CUDA_PROVIDERS, check_providers  # noqa: E402
 
 TINY = Bundle(CONTRACT.parent / "bundles/tiny_llava")
 
@@ -34,13 +37,26 @@ def missing_here() -> str:
     return "" if cuda.Device.count() else "no GPU here"
 
 
+def missing_for_cuda() -> str:
+    """Why ONNX Runtime cannot compute on CUDA here; empty where it can."""
+    try:
+        check_providers(CUDA_PROVIDERS)
+    except MissingLibrary as error:
+        return str(error)
+    return ""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    reason = missing_here()
-    if not reason:
-        return
-    for item in items:
-        if Path(item.path).parent == Path(__file__).parent:
+    here = [item for item in items if Path(item.path).parent == Path(__file__).parent]
+    for item in here:
+        reason = missing_for_cuda() if Path(item.path).name == CUDA_TESTS else missing_here()
+        if reason:
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def cuda_provider() -> None:
+    """It is here, else the test were skipped."""
 
 
 @pytest.fixture(scope="session")

@@ -89,7 +89,7 @@ def test_text_that_is_no_number_is_refused_by_name():
         given_parameters("sim_node", {"seed": "seven"})
 
 
-def test_runtimes_offered_are_those_that_engines_are_built_for():
-    from vlm_ros.build.vendors import RUNTIMES
+def test_runtimes_offered_are_those_that_a_model_may_run_on():
+    from vlm_ros.build.vendors import SERVED
 
-    assert ARGUMENTS["runtime"].choices == ("", *RUNTIMES)
+    assert ARGUMENTS["runtime"].choices == ("", *SERVED)

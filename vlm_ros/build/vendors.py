@@ -13,6 +13,10 @@ from vlm_ros.core.errors import VlmRosError
 ONNXRUNTIME, TENSORRT = "onnxruntime", "tensorrt"
 RUNTIMES = (ONNXRUNTIME, TENSORRT)
 
+CUDA = "cuda"
+SERVED = (*RUNTIMES, CUDA)
+"""What a model may run on: ONNX Runtime on CUDA needs no engines, it runs the ONNX files themselves."""
+
 
 def builder_for(runtime: str, bundle: Bundle) -> EngineBuilder:
     """The builder of ``runtime``, one of ``RUNTIMES``, for this device; ``MissingLibrary`` where it is not here.

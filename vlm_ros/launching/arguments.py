@@ -23,7 +23,7 @@ class Argument:
 ARGUMENTS = {
     "model": Argument("model bundle: a name under engines/, or a folder" + _AS_SET),
     "precision": Argument("which of the model's ONNX files: fp32, fp16, int8, q4 and so on" + _AS_SET),
-    "runtime": Argument("what runs the model" + _AS_SET, choices=("", "onnxruntime", "tensorrt")),
+    "runtime": Argument("what runs the model" + _AS_SET, choices=("", "onnxruntime", "tensorrt", "cuda")),
     "wait_for_engines": Argument(
         "whether all wait for the engines, instead of answering on ONNX Runtime while they are built" + _AS_SET,
         choices=_FLAG,

@@ -22,13 +22,19 @@ from vlm_ros.runtime.runner import Runner
 
 
 def load_model(
-    bundle: Bundle, engines: Mapping[str, Path] = MappingProxyType({}), *, threads: int = 0, precision: str = ""
+    bundle: Bundle,
+    engines: Mapping[str, Path] = MappingProxyType({}),
+    *,
+    threads: int = 0,
+    precision: str = "",
+    cuda: bool = False,
 ) -> Model:
     """The model of ``bundle``, ready to observe.
 
     ``engines`` gives parts that were built for this device, by whichever runtime; the others run from the
     bundle's own ONNX files, at ``precision`` or, without one, at the most faithful that there is of each part.
-    ``threads`` bounds the processor threads of each part (0: all physical cores). Raises ``BadBundle``,
+    ``threads`` bounds the processor threads of each part (0: all physical cores); with ``cuda`` ONNX Runtime computes
+    on an NVIDIA GPU. Raises ``BadBundle``,
     ``MissingEngine``, ``MissingLibrary`` or ``BuildFailed``.
     """
     parts = parts_of(bundle)
@@ -36,7 +42,8 @@ def load_model(
         there = sorted({name for part in parts for name in bundle.precisions(part)})
         raise BadBundle(f"'{bundle.folder}' has no part at {precision}: it has {', '.join(there) or 'none'}")
     files = {part: bundle.onnx(part, bundle.best_precision(part, precision)) for part in parts if part not in engines}
-    runners = {part: runner_for(file, threads=threads) for part, file in {**files, **engines}.items() if part in parts}
+    chosen = {part: file for part, file in {**files, **engines}.items() if part in parts}
+    runners = {part: runner_for(file, threads=threads, cuda=cuda) for part, file in chosen.items()}
     for runner in runners.values():
         runner.activate()
     return assemble(bundle, runners)

@@ -13,9 +13,9 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 
 from vlm_ros.build.building import build_bundle
-from vlm_ros.build.progress import Progress, Stage
+from vlm_ros.build.progress import OnProgress, Progress, Stage
 from vlm_ros.build.store import EngineStore
-from vlm_ros.build.vendors import ONNXRUNTIME, RUNTIMES, builder_for
+from vlm_ros.build.vendors import CUDA, ONNXRUNTIME, SERVED, builder_for
 from vlm_ros.core.bundle import AUTO, PRECISIONS, Bundle
 from vlm_ros.core.clock import monotonic_s
 from vlm_ros.core.config import setting
@@ -47,7 +47,7 @@ class BuildNodeConfig:
 
     model: str = setting("", "a model under engines/ or the folder of one; empty: the demo model")
     precision: str = setting("fp32", "which of the model's ONNX files are built", choices=(*PRECISIONS, AUTO))
-    runtime: str = setting(ONNXRUNTIME, "what runs the engines that are built", choices=RUNTIMES)
+    runtime: str = setting(ONNXRUNTIME, "what runs the engines that are built; cuda needs none", choices=SERVED)
     exit_when_done: bool = setting(False, "leave once built, with status 0, or 1 where that failed")
 
 
@@ -110,15 +110,7 @@ class BuildNode(Node):
         try:
             bundle = Bundle(find_bundle(model))
             name = bundle.name
-            build_bundle(
-                bundle,
-                EngineStore(),
-                precision=self._config.precision,
-                builder=builder_for(self._config.runtime, bundle),
-                check=answer_check(bundle, self._config.precision),
-                on_progress=on_progress,
-                cancelled=cancelled,
-            )
+            self._build_engines(bundle, on_progress, cancelled)
         except Cancelled as error:
             last = self._last_status(name, EngineStatus.STAGE_CANCELLED, str(error))
         except VlmRosError as error:
@@ -130,6 +122,20 @@ class BuildNode(Node):
             last = self._last_status(name, EngineStatus.STAGE_READY, message)
         tell(last)
         return last
+
+    def _build_engines(self, bundle: Bundle, on_progress: OnProgress, cancelled: Callable[[], bool]) -> None:
+        config = self._config
+        if config.runtime == CUDA:
+            return
+        build_bundle(
+            bundle,
+            EngineStore(),
+            precision=config.precision,
+            builder=builder_for(config.runtime, bundle),
+            check=answer_check(bundle, config.precision),
+            on_progress=on_progress,
+            cancelled=cancelled,
+        )
 
     def _status(self, model: str, progress: Progress) -> EngineStatus:
         """How far the build is; the node itself says when all is ready."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vlm_ros.runtime.onnxruntime.library import CUDA_PROVIDERS
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
 from vlm_ros.runtime.runner import Runner
 
@@ -11,15 +12,18 @@ _PLAN_TAG = b"ftrt"
 """What TensorRT's plans begin with; an ONNX file begins with its version."""
 
 
-def runner_for(path: Path, *, threads: int = 0) -> Runner:
+def runner_for(path: Path, *, threads: int = 0, cuda: bool = False) -> Runner:
     """An inactive runner of the engine or ONNX file at ``path``; ``MissingLibrary`` where this machine lacks its own.
 
-    ``threads`` bounds the processor threads where the processor computes.
+    ``threads`` bounds the processor threads where the processor computes. With ``cuda`` ONNX Runtime computes on an
+    NVIDIA GPU, and what is kept between runs stays there.
     """
     if _is_plan(path):
         from vlm_ros.runtime.tensorrt.runner import TensorRtRunner  # brings TensorRT with it
 
         return TensorRtRunner(path)
+    if cuda:
+        return OnnxRuntimeRunner(path, threads=threads, providers=CUDA_PROVIDERS, device="cuda")
     return OnnxRuntimeRunner(path, threads=threads)
 
 

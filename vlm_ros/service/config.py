@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vlm_ros.build.vendors import ONNXRUNTIME, RUNTIMES
+from vlm_ros.build.vendors import ONNXRUNTIME, SERVED
 from vlm_ros.core.bundle import AUTO, PRECISIONS
 from vlm_ros.core.config import setting
 
@@ -15,7 +15,7 @@ class ServiceConfig:
 
     model: str = setting("", "a model under engines/ or the folder of one; empty: the demo model")
     precision: str = setting("fp32", "which of the model's ONNX files are run", choices=(*PRECISIONS, AUTO))
-    runtime: str = setting(ONNXRUNTIME, "what runs the engines; build_node must build for the same", choices=RUNTIMES)
+    runtime: str = setting(ONNXRUNTIME, "what runs the model; build_node must build for the same", choices=SERVED)
     threads: int = setting(0, "processor threads of each part of the model; 0: all cores", low=0, high=256)
     wait_for_engines: bool = setting(
         False, "refuse to be configured before the engines are built, instead of answering on ONNX Runtime meanwhile"

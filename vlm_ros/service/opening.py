@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from vlm_ros.build.run_preflight import Graphs
 from vlm_ros.build.store import EngineStore
-from vlm_ros.build.vendors import builder_for
+from vlm_ros.build.vendors import CUDA, builder_for
 from vlm_ros.build.wanted import WantedEngines, wanted_engines
 from vlm_ros.core.bundle import AUTO, Bundle
 from vlm_ros.core.errors import BadConfig, BuildFailed, MissingEngine, MissingLibrary
 from vlm_ros.models.loading import parts_of
 from vlm_ros.models.matching import Embedder
 from vlm_ros.service.config import ServiceConfig
-from vlm_ros.service.service import AS_EXPORTED, Service, as_built, graphs_of
+from vlm_ros.service.service import AS_EXPORTED, ON_CUDA, Service, as_built, graphs_of
 
 
 def open_service(bundle: Bundle, config: ServiceConfig, store: EngineStore) -> Service:
@@ -24,6 +24,8 @@ def open_service(bundle: Bundle, config: ServiceConfig, store: EngineStore) -> S
     """
     wanted, fault = None, ""
     try:
+        if config.runtime == CUDA:
+            return _on_cuda(bundle, config)
         builder = builder_for(config.runtime, bundle)
         wanted = wanted_engines(bundle, store, config.precision, builder, parts_of(bundle))
         service = Service(bundle, config, wanted)
@@ -50,6 +52,13 @@ def open_gate(bundle: Bundle, config: ServiceConfig, store: EngineStore) -> Serv
     if not isinstance(service.seat.model, Embedder):
         service.close()
         raise BadConfig(f"'gate_model' is '{bundle.name}', which compares nothing: give a CLIP")
+    return service
+
+
+def _on_cuda(bundle: Bundle, config: ServiceConfig) -> Service:
+    """ONNX Runtime optimises for a GPU each time it loads a graph: there is nothing to wait for."""
+    service = Service(bundle, config, None)
+    service.open(_as_exported(bundle, config, None), ON_CUDA)
     return service
 
 

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 _RETRY_S = 30.0
 """Engines that could not be loaded are tried again after so long, and at once where they were built anew."""
 
-AS_EXPORTED = "onnxruntime, as exported"
+AS_EXPORTED, ON_CUDA = "onnxruntime, as exported", "onnxruntime on CUDA"
 
 
 class Service:
@@ -155,7 +155,7 @@ class Service:
         if self._config.check_memory:
             check_run_memory(self._bundle, graphs)
         paths: Mapping[str, Path] = {part: path for part, (path, _) in graphs.items()}
-        model = load_model(self._bundle, paths, threads=self._config.threads)
+        model = load_model(self._bundle, paths, threads=self._config.threads, cuda=self.runtime == ON_CUDA)
         warm_up(model)
         return model
 

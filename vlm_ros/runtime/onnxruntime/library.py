@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from vlm_ros.core.errors import require
+from vlm_ros.core.errors import MissingLibrary, require
 
 ort = require("onnxruntime", "pip install onnxruntime")
 
 _ERRORS_ONLY = 3
+
+
+CUDA_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+"""What CUDA cannot compute the processor does."""
+
+
+def check_providers(providers: Iterable[str]) -> None:
+    """``MissingLibrary`` with what to install where this ONNX Runtime lacks one of ``providers``."""
+    absent = [provider for provider in providers if provider not in ort.get_available_providers()]
+    if absent:
+        raise MissingLibrary(
+            f"this ONNX Runtime {ort.__version__} has no {', '.join(absent)}, only "
+            f"{', '.join(ort.get_available_providers())}: install one that has it (pip install onnxruntime-gpu in the "
+            f"place of onnxruntime; on a Jetson, NVIDIA's wheel for its JetPack), or take runtime onnxruntime"
+        )
 
 
 def session_options(threads: int) -> Any:

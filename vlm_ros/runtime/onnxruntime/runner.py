@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from vlm_ros.core.errors import BuildFailed, MissingEngine
 from vlm_ros.runtime.feeds import check_feeds
+from vlm_ros.runtime.onnxruntime.bound import BoundSession
 from vlm_ros.runtime.onnxruntime.growing_cache import MARK, GrowingSession
-from vlm_ros.runtime.onnxruntime.library import ort, session_options
+from vlm_ros.runtime.onnxruntime.library import check_providers, ort, session_options
 from vlm_ros.runtime.runner import Array, Tensors, TensorSpec
 
 _DTYPES = {
@@ -56,13 +57,17 @@ class OnnxRuntimeRunner:
     """Runs the ONNX file at ``path``.
 
     ``threads`` bounds the threads one operator may use (0: ONNX Runtime's choice, the physical cores);
-    ``providers`` are ONNX Runtime's execution providers, the preferred one first.
+    ``providers`` are ONNX Runtime's execution providers, the preferred one first. ``device`` is where outputs stay
+    that are to be kept, for example ``cuda``; left empty, they come to the host.
     """
 
-    def __init__(self, path: Path, *, threads: int = 0, providers: Sequence[str] = ("CPUExecutionProvider",)) -> None:
+    def __init__(
+        self, path: Path, *, threads: int = 0, providers: Sequence[str] = ("CPUExecutionProvider",), device: str = ""
+    ) -> None:
         self._path = path
         self._threads = threads
         self._providers = list(providers)
+        self._device = device
         self._loaded: _Loaded | None = None
 
     @property
@@ -83,9 +88,7 @@ class OnnxRuntimeRunner:
             raise MissingEngine(f"there is no graph at '{self._path}': build the model again, or correct the path")
         session = self._open_session()
         inputs, outputs = self._specs(session.get_inputs()), self._specs(session.get_outputs())
-        grows = MARK in session.get_modelmeta().custom_metadata_map
-        ready = GrowingSession(session, inputs, outputs) if grows else _PlainSession(session, outputs)
-        self._loaded = _Loaded(ready, inputs, outputs)
+        self._loaded = _Loaded(self._wrapped(session, inputs, outputs), inputs, outputs)
 
     @overload
     def run(self, feeds: Tensors) -> Mapping[str, Array]: ...
@@ -114,16 +117,23 @@ class OnnxRuntimeRunner:
             raise RuntimeError(f"'{self._path}' is not active: call activate() first")
         return self._loaded
 
+    def _wrapped(self, session: Any, inputs: Mapping[str, TensorSpec], outputs: Mapping[str, TensorSpec]) -> _Session:
+        if MARK in session.get_modelmeta().custom_metadata_map:
+            return GrowingSession(session, inputs, outputs)
+        return BoundSession(session, outputs, self._device) if self._device else _PlainSession(session, outputs)
+
     def _open_session(self) -> Any:
-        absent = sorted(set(self._providers) - set(ort.get_available_providers()))
-        if absent:
-            raise BuildFailed(
-                f"this ONNX Runtime has no {', '.join(absent)}: use one of {ort.get_available_providers()}"
-            )
+        check_providers(self._providers)
         try:
-            return ort.InferenceSession(str(self._path), session_options(self._threads), providers=self._providers)
+            session = ort.InferenceSession(str(self._path), session_options(self._threads), providers=self._providers)
         except Exception as error:  # as in run
             raise BuildFailed(f"ONNX Runtime cannot load '{self._path}' ({error}): export or build it again") from error
+        if session.get_providers()[0] != self._providers[0]:
+            raise BuildFailed(
+                f"ONNX Runtime has {self._providers[0]} and cannot start it: its log says which library is missing; "
+                "install CUDA and cuDNN of the versions that it was built for, or take runtime onnxruntime"
+            )
+        return session
 
     def _specs(self, arguments: Sequence[Any]) -> dict[str, TensorSpec]:
         return {argument.name: self._spec(argument) for argument in arguments}
