@@ -32,7 +32,10 @@ class Constrains(Protocol):
 
 @dataclass(frozen=True)
 class Language:
-    """``end_ids`` end an answer; ``image_id`` marks the picture's place; ``vocabulary`` counts the model's tokens."""
+    """``end_ids`` end an answer; ``image_id`` marks the picture's place; ``vocabulary`` counts the model's tokens.
+
+    ``stop_texts`` end an answer in free text, and do not belong to it.
+    """
 
     tokenizer: Tokenizer
     prompts: Prompts
@@ -40,6 +43,7 @@ class Language:
     end_ids: frozenset[int]
     image_id: int
     vocabulary: int
+    stop_texts: tuple[str, ...] = ()
 
 
 def language_from_bundle(bundle: Bundle, image_id: int | None) -> Language:
@@ -57,7 +61,14 @@ def language_from_bundle(bundle: Bundle, image_id: int | None) -> Language:
     template = ChatTemplate(template_source_from_bundle(bundle), special_texts)
     end_ids = _end_ids(bundle, tokenizer)
     prompts = PromptEncoder(tokenizer, template, image_id, may_be_empty=not caption_prompt)
-    return Language(tokenizer, prompts, Constrainer(tokenizer, sorted(end_ids)), end_ids, image_id, vocabulary)
+    constrainer = Constrainer(tokenizer, sorted(end_ids))
+    return Language(tokenizer, prompts, constrainer, end_ids, image_id, vocabulary, _stop_texts(bundle))
+
+
+def _stop_texts(bundle: Bundle) -> tuple[str, ...]:
+    """What transformers calls ``stop_strings``: one text or several."""
+    found = bundle.optional_json("generation_config.json").get("stop_strings") or ()
+    return (found,) if isinstance(found, str) else tuple(found)
 
 
 def _end_ids(bundle: Bundle, tokenizer: Tokenizer) -> frozenset[int]:

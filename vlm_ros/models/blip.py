@@ -19,8 +19,9 @@ from vlm_ros.language.language import Language
 from vlm_ros.language.prompt_encoder import Prompt
 from vlm_ros.language.text_batch import TextBatcher
 from vlm_ros.language.tokenizer import Tokenizer
+from vlm_ros.models.answering import Speaker
 from vlm_ros.models.cross_decoder import CrossDecoder
-from vlm_ros.models.observation import PrefixObservation, Speaker
+from vlm_ros.models.observation import PrefixObservation
 from vlm_ros.models.vocabulary import check_vocabulary
 from vlm_ros.runtime.kv_cache import KvCache
 from vlm_ros.runtime.runner import Array, Runner

@@ -16,8 +16,9 @@ from vlm_ros.core.errors import BadQuestion
 from vlm_ros.core.frame import Frame
 from vlm_ros.language.language import Prompts, language_from_bundle
 from vlm_ros.language.prompt_encoder import Prompt
+from vlm_ros.models.answering import Speaker
 from vlm_ros.models.cross_decoder import CrossDecoder
-from vlm_ros.models.observation import PrefixObservation, Speaker
+from vlm_ros.models.observation import PrefixObservation
 from vlm_ros.models.picture_model import image_id_of
 from vlm_ros.models.vision_part import VisionPart
 from vlm_ros.models.vocabulary import check_vocabulary

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_ros.core.errors import BadBundle
-from vlm_ros.models.decoder_inputs import Moment, feeds_of
+from vlm_ros.models.decoder_inputs import ROW_FEEDS, Moment, feeds_of
 from vlm_ros.models.embedding import Embeddings, TokenEmbedding
 from vlm_ros.runtime.kv_cache import KvCache, KvLayout
 from vlm_ros.runtime.paired import USE_CACHE
@@ -78,15 +78,45 @@ class Decoder:
         tokens = embeddings.shape[1]
         if tokens > 1 and cache.tokens and USE_CACHE in self._feeds:
             return self._step_one_by_one(embeddings, cache)
-        moment = Moment(cache.tokens, tokens, cache.position, positions)
+        logits, after = self._run(embeddings, cache, Moment(cache.tokens, tokens, cache.position, positions))
+        if positions is not None:
+            after = dataclasses.replace(after, shift=int(positions.max()) + 1 - after.tokens)
+        return logits[0], after
+
+    def step_rows(
+        self, embeddings: Embeddings, cache: KvCache, padding: tuple[int, ...]
+    ) -> tuple[NDArray[np.float32], KvCache]:
+        """As ``step`` for several sequences: logits of shape (rows, vocabulary) for embeddings (rows, tokens, width).
+
+        The first ``padding[row]`` tokens of a row count for nothing. Only where ``takes_rows``.
+        """
+        return self._run(embeddings, cache, Moment(cache.tokens, embeddings.shape[1], cache.position, None, padding))
+
+    def begin_rows(self, rows: int) -> KvCache:
+        """The cache before the first token of ``rows`` sequences."""
+        cache = self._layout.empty()
+        return KvCache(0, {name: np.repeat(np.asarray(empty), rows, axis=0) for name, empty in cache.feeds.items()})
+
+    def kept_rows(self, cache: KvCache, rows: Sequence[int]) -> KvCache:
+        """``cache`` with the sequences ``rows`` alone, by way of the host's memory."""
+        return KvCache(cache.tokens, {name: np.asarray(tensor)[list(rows)] for name, tensor in cache.feeds.items()})
+
+    @property
+    def takes_rows(self) -> bool:
+        """Whether the graph takes several sequences at once, with a mask that hides what fills the shorter ones up."""
+        inputs = self._decoder.inputs
+        batches = [inputs[name].shape[0] for name in (self._embeds, *self._layout.past)]
+        by_row = all(name in ROW_FEEDS and len(inputs[name].shape) == 2 for name in self._feeds)
+        masked = "attention_mask" in self._feeds
+        return masked and by_row and not self._layout.fixed and all(isinstance(size, str) for size in batches)
+
+    def _run(self, embeddings: Embeddings, cache: KvCache, moment: Moment) -> tuple[NDArray[np.float32], KvCache]:
+        """The last logits of each row, and the cache from then on."""
         feeds = {self._embeds: embeddings, **cache.feeds}
         for name, feed in self._feeds.items():
             feeds[name] = feed(self._decoder.inputs[name], moment)
         outputs = self._decoder.run(feeds, keep=self._layout.present.values())
-        after = self._layout.next(cache, outputs, tokens)
-        if positions is not None:
-            after = dataclasses.replace(after, shift=int(positions.max()) + 1 - after.tokens)
-        return self._last_logits(outputs[self._logits]), after
+        return self._last_logits(outputs[self._logits]), self._layout.next(cache, outputs, moment.tokens)
 
     def _step_one_by_one(self, embeddings: Embeddings, cache: KvCache) -> tuple[Logits, KvCache]:
         """As ``step``: branches made for decoding were traced with one token, and many have no causal mask for more."""
@@ -95,9 +125,9 @@ class Decoder:
         return logits, cache
 
     @staticmethod
-    def _last_logits(output: Any) -> Logits:
-        logits = np.asarray(output)[0]
-        return (logits if logits.ndim == 1 else logits[-1]).astype(np.float32, copy=False)
+    def _last_logits(output: Any) -> NDArray[np.float32]:
+        logits = np.asarray(output)
+        return (logits if logits.ndim == 2 else logits[:, -1]).astype(np.float32, copy=False)
 
 
 class Branch:

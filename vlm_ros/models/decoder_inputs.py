@@ -17,13 +17,18 @@ class Moment:
     """Where a run stands: ``seen`` tokens are cached, ``tokens`` are new, the first of them at ``position``.
 
     ``positions`` are given where they do not simply count on: of shape (rows, tokens), for time, height and width.
+    ``padding`` says of each sequence how many of its first tokens count for nothing.
     """
 
     seen: int
     tokens: int
     position: int
     positions: Array | None = None
+    padding: tuple[int, ...] = (0,)
 
+
+ROW_FEEDS = frozenset(("attention_mask", "position_ids"))
+"""What is fed for several sequences at once, where it has a row for each."""
 
 Feed = Callable[[TensorSpec, Moment], Array]
 
@@ -44,7 +49,8 @@ def feeds_of(inputs: Mapping[str, TensorSpec], known: Collection[str]) -> dict[s
 
 
 def _mask(spec: TensorSpec, moment: Moment) -> Array:
-    return np.ones((1, moment.seen + moment.tokens), spec.dtype)
+    places = np.arange(moment.seen + moment.tokens)
+    return (places >= np.array(moment.padding)[:, np.newaxis]).astype(spec.dtype)
 
 
 def _causal_mask(spec: TensorSpec, moment: Moment) -> Array:
@@ -60,7 +66,8 @@ def _counted(spec: TensorSpec, moment: Moment) -> Array:
 
 
 def _counted_row(spec: TensorSpec, moment: Moment) -> Array:
-    return _counted(spec, moment)[np.newaxis]
+    counted = _counted(spec, moment) - np.array(moment.padding, spec.dtype)[:, np.newaxis]
+    return np.maximum(counted, 0)
 
 
 def _position_rows(spec: TensorSpec, moment: Moment) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from collections.abc import Set as AbstractSet
 
 import numpy as np
@@ -20,6 +20,9 @@ OnTokens = Callable[[Sequence[int]], None]
 Ended = Callable[[], Finish | None]
 """Asked before each run of the decoder: why to end now, ``None`` to go on."""
 
+Answering = Generator[Sequence[int], Logits, "tuple[Finish, float]"]
+"""Gives tokens that go to the decoder, takes the logits after the last of them, returns the end and the confidence."""
+
 
 def decode(
     branch: Branch,
@@ -35,11 +38,41 @@ def decode(
 
     Tokens that the constraint forces are fed together with the one before them, in one run.
     """
+    answering = answer_tokens(
+        prompt,
+        end_ids=end_ids,
+        limit=limit,
+        constraint=constraint,
+        ended=ended,
+        on_tokens=on_tokens,
+        room=lambda: branch.room,
+    )
+    try:
+        pending = next(answering)
+        while True:
+            pending = answering.send(branch.feed(pending))
+    except StopIteration as end:
+        result: tuple[Finish, float] = end.value
+        return result
+
+
+def answer_tokens(
+    prompt: Sequence[int],
+    *,
+    end_ids: AbstractSet[int],
+    limit: int,
+    constraint: TokenConstraint | None,
+    ended: Ended,
+    on_tokens: OnTokens,
+    room: Callable[[], int],
+) -> Answering:
+    """The decisions of ``decode``, for whoever feeds the decoder; ``room`` counts what the context still takes."""
     pending: Sequence[int] = prompt
     count = 0
     probabilities: list[float] = []
     while (finish := ended()) is None:
-        token, probability = _likeliest(branch.feed(pending), constraint.allowed() if constraint else None)
+        logits = yield pending
+        token, probability = _likeliest(logits, constraint.allowed() if constraint else None)
         probabilities.append(probability)
         if token in end_ids:
             return Finish.STOP, math.prod(probabilities)
@@ -49,7 +82,7 @@ def decode(
         on_tokens(pending)
         if constraint and constraint.finished and pending == decided:
             return Finish.STOP, math.prod(probabilities)
-        if count == limit or len(pending) > branch.room:
+        if count == limit or len(pending) > room():
             return Finish.LENGTH, math.prod(probabilities)
     return finish, math.prod(probabilities) if probabilities else 0.0
 

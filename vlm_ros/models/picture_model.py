@@ -13,9 +13,10 @@ from vlm_ros.core.clock import Clock, monotonic_s
 from vlm_ros.core.errors import BadBundle, BadImage
 from vlm_ros.core.frame import Frame
 from vlm_ros.language.language import language_from_bundle
+from vlm_ros.models.answering import Speaker
 from vlm_ros.models.decoder import Decoder
 from vlm_ros.models.embedding import Embeddings
-from vlm_ros.models.observation import PrefixObservation, Speaker
+from vlm_ros.models.observation import PrefixObservation
 from vlm_ros.models.vision_part import VisionPart
 from vlm_ros.runtime.kv_cache import KvCache
 from vlm_ros.runtime.runner import Array, Runner
@@ -45,16 +46,21 @@ class PictureModel(ABC):
         self.vision = VisionPart(runners["vision_encoder"], self.decoder.width)
         self.language = language_from_bundle(bundle, image_id_of(bundle))
         self.image_id = self.language.image_id
-        self._speaker = Speaker(self.language, self.decoder, bundle.card.max_tokens, clock)
+        self.speaker = Speaker(self.language, self.decoder, bundle.card.max_tokens, clock)
         _check_vocabulary(bundle, self.decoder, self.language.vocabulary)
 
     @abstractmethod
     def see(self, frame: Frame) -> SeenPicture:
         """What the model reads of ``frame``."""
 
+    @property
+    def takes_batches(self) -> bool:
+        """Whether several prompts may be decoded in one run."""
+        return self.decoder.takes_rows and not self.decoder.takes_positions_in_rows
+
     def observe(self, frame: Frame) -> PrefixObservation:
         """An observation of ``frame``; the work happens on the first question."""
-        return PrefixObservation(frame, self._speaker, self._read_image)
+        return PrefixObservation(frame, self.speaker, self._read_image)
 
     def close(self) -> None:
         """Free the runners."""
@@ -70,10 +76,10 @@ class PictureModel(ABC):
                 f"model reads {self.decoder.context_tokens}: make it smaller, or the limits in preprocessor_config.json"
             )
         positions = None if seen.positions is None else _after(len(before), seen.positions)
-        _, cache = self.decoder.step(self._embedded(tokens, seen), self.decoder.begin(), positions)
+        _, cache = self.decoder.step(self.embedded(tokens, seen), self.decoder.begin(), positions)
         return cache
 
-    def _embedded(self, tokens: Sequence[int], seen: SeenPicture) -> Embeddings:
+    def embedded(self, tokens: Sequence[int], seen: SeenPicture) -> Embeddings:
         """The embeddings of ``tokens``, the features of the picture being where the image token is."""
         is_image = np.equal(tokens, self.image_id)
         if is_image.sum() != len(seen.features):
