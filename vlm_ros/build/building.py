@@ -8,9 +8,9 @@ from pathlib import Path
 
 from vlm_ros.build.builder import Check, EngineBuilder, Watch, unchecked
 from vlm_ros.build.external_data import total_bytes
+from vlm_ros.build.fitting import fitting_builder
 from vlm_ros.build.lock import never
 from vlm_ros.build.origin import check_origin
-from vlm_ros.build.preflight import check_build_memory
 from vlm_ros.build.progress import Meter, OnProgress, Progress, Stage, silent
 from vlm_ros.build.store import EngineStore
 from vlm_ros.build.vendors import ONNXRUNTIME, builder_for
@@ -49,6 +49,7 @@ def build_bundle(
     builder: EngineBuilder | None = None,
     parts: Sequence[str] = (),
     check: Check = unchecked,
+    blocks: int = 0,
     on_progress: OnProgress = silent,
     cancelled: Callable[[], bool] = never,
     clock: Clock = monotonic_s,
@@ -57,11 +58,14 @@ def build_bundle(
 
     ``precision`` may be ``auto``: then each part has the one that was chosen for this device, fp32 where none was.
     ``check`` sees every new engine before the store takes it in, and may refuse it with ``BuildFailed``.
+    ``blocks`` is in how many blocks of layers decoders are built, 0: as few as memory allows.
     ``cancelled`` is asked between parts, within them where the builder can stop, and while another process
     writes the store: then ``Cancelled`` is raised, and what was finished stays. ``BuildFailed`` where a part
     cannot be built or stored.
     """
-    work = _Work(bundle, precision, store, builder or builder_for(ONNXRUNTIME, bundle), check, on_progress, cancelled)
+    work = _Work(
+        bundle, precision, store, builder or builder_for(ONNXRUNTIME, bundle), check, blocks, on_progress, cancelled
+    )
     jobs = [work.look_up(part) for part in chosen_parts(bundle, parts)]
     missing = [job for job in jobs if job.engine is None]
     meter = Meter(sum(total_bytes(job.wanted.onnx) for job in missing), clock)
@@ -83,6 +87,7 @@ class _Work:
     store: EngineStore
     builder: EngineBuilder
     check: Check
+    blocks: int
     on_progress: OnProgress
     cancelled: Callable[[], bool]
 
@@ -102,7 +107,7 @@ class _Work:
         key, onnx = job.wanted.key, job.wanted.onnx
         part, size_bytes = key.part, total_bytes(onnx)
         self._stop_if_cancelled(part)
-        check_build_memory(onnx)
+        builder = fitting_builder(self.builder, onnx, self.blocks)
         message = f"building '{part}' from {size_bytes / 1e6:.1f} MB for {key.runtime}"
         self.on_progress(Progress(part, Stage.BUILDING, meter.fraction, meter.eta_s, False, message))
 
@@ -111,7 +116,7 @@ class _Work:
             self.on_progress(Progress(part, Stage.BUILDING, meter.fraction, meter.eta_s, False, message))
 
         def build(path: Path) -> None:
-            self.builder.build(onnx, path, watch=Watch(tell, self.cancelled))
+            builder.build(onnx, path, watch=Watch(tell, self.cancelled))
             self.check(key, onnx, path)
 
         engine = self.store.add(key, build, self.cancelled)

@@ -17,13 +17,13 @@ SKIP_VARIABLE = "VLM_ROS_SKIP_MEMORY_CHECK"
 SESSION_BYTES = 16_000_000
 """What an empty session takes."""
 
-_COPIES = 4
+COPIES = 4
 """Weights inside the graph lie in memory as the file, as its tensors, as the kernels want them, and as the engine.
 
 Measured on ONNX Runtime 1.31 with 5 to 100 MB: 3.0 times the file for fp32, 3.4 to 4.0 for INT8 and INT4.
 """
 
-_EXTERNAL_COPIES = 2
+EXTERNAL_COPIES = 2
 """Weights beside the graph are mapped, not read: measured 1.1 times the file for fp32."""
 
 _MEMINFO = Path("/proc/meminfo")
@@ -33,7 +33,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 def build_peak_bytes(onnx: Path) -> int:
     """How much memory building an engine of ``onnx`` takes at its peak, beside what the process has already."""
     external = sum(path.stat().st_size for path in external_files(onnx))
-    return SESSION_BYTES + _COPIES * onnx.stat().st_size + _EXTERNAL_COPIES * external
+    return SESSION_BYTES + COPIES * onnx.stat().st_size + EXTERNAL_COPIES * external
 
 
 def check_build_memory(onnx: Path, free_bytes: int | None = None) -> None:
@@ -43,13 +43,19 @@ def check_build_memory(onnx: Path, free_bytes: int | None = None) -> None:
     """
     free_bytes = available_bytes() if free_bytes is None else free_bytes
     needed_bytes = build_peak_bytes(onnx)
-    if free_bytes is None or needed_bytes <= free_bytes or os.environ.get(SKIP_VARIABLE) == "1":
+    if free_bytes is None or fits(needed_bytes, free_bytes):
         return
     raise BuildFailed(
         f"building '{onnx.name}' takes about {needed_bytes / 1e9:.2f} GB and {free_bytes / 1e9:.2f} GB are free: "
         f"end other programs, take a smaller precision (vlm_ros quantize --precision q4), add swap on a disk, "
         f"build on a larger machine of the same kind, or set {SKIP_VARIABLE}=1 to try"
     )
+
+
+def fits(needed_bytes: int, free_bytes: int | None = None) -> bool:
+    """Whether so many bytes are free, or nobody wants to know; ``free_bytes`` as in ``check_build_memory``."""
+    free_bytes = available_bytes() if free_bytes is None else free_bytes
+    return free_bytes is None or needed_bytes <= free_bytes or os.environ.get(SKIP_VARIABLE) == "1"
 
 
 def available_bytes(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vlm_ros.runtime.blocks import BLOCKS_TAG, BlockList, BlockRunner
 from vlm_ros.runtime.onnxruntime.library import CUDA_PROVIDERS
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
 from vlm_ros.runtime.runner import Runner
@@ -27,8 +28,8 @@ def runner_for(path: Path, *, threads: int = 0, cuda: bool = False) -> Runner:
     return OnnxRuntimeRunner(path, threads=threads)
 
 
-def _is_plan(path: Path) -> bool:
+def _begins_with(path: Path, tag: bytes) -> bool:
     if not path.is_file():
         return False  # the runner that is asked to load it says so
     with path.open("rb") as file:
-        return file.read(len(_PLAN_TAG)) == _PLAN_TAG
+        return file.read(len(tag)) == tag

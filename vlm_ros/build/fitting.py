@@ -1,0 +1,62 @@
+"""Whether a graph is built whole or in blocks of layers: as memory allows, or as the user says."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from vlm_ros.build.blocks import BlockBuilder
+from vlm_ros.build.builder import EngineBuilder
+from vlm_ros.build.external_data import external_files
+from vlm_ros.build.preflight import (
+    COPIES,
+    EXTERNAL_COPIES,
+    SESSION_BYTES,
+    SKIP_VARIABLE,
+    build_peak_bytes,
+    check_build_memory,
+    fits,
+)
+from vlm_ros.core.errors import BuildFailed, MissingLibrary
+
+_log = logging.getLogger(__name__)
+_CUT_COPIES = 2
+"""While a graph is cut its bytes and what they say lie in memory, but for weights beside it."""
+
+
+def fitting_builder(builder: EngineBuilder, onnx: Path, blocks: int = 0) -> EngineBuilder:
+    """``builder``, or one that builds the decoder ``onnx`` in blocks with it.
+
+    ``blocks`` 0 means whole where that fits, else the fewest blocks that fit; other graphs than decoders are built
+    whole. ``BuildFailed`` with advice where nothing fits, or a decoder has fewer layers than ``blocks``.
+    """
+    whole = blocks == 1 or (blocks == 0 and fits(build_peak_bytes(onnx)))
+    peaks = [] if whole else _peaks_bytes(onnx)
+    if len(peaks) < 2:
+        check_build_memory(onnx)
+        return builder
+    if blocks > len(peaks):
+        raise BuildFailed(f"'{onnx.name}' can be cut into {len(peaks)} blocks: build it in no more, not in {blocks}")
+    for count in [blocks] if blocks else range(2, len(peaks) + 1):
+        if fits(peaks[count - 1]):
+            _log.info("building '%s' in %d blocks of layers", onnx.name, count)
+            return BlockBuilder(builder, count)
+    if not blocks:
+        check_build_memory(onnx)
+    raise BuildFailed(
+        f"building '{onnx.name}' in {blocks} blocks takes about {peaks[blocks - 1] / 1e9:.2f} GB, more than is free: "
+        "end other programs, take more blocks (--blocks), a smaller precision (vlm_ros quantize --precision q4), "
+        f"add swap on a disk, or set {SKIP_VARIABLE}=1 to try"
+    )
+
+
+def _peaks_bytes(onnx: Path) -> list[int]:
+    """How much memory building ``onnx`` in 1, 2, 3 blocks and so on takes at its peak; empty where nobody can tell."""
+    try:
+        from vlm_ros.build.lowering.files import largest_block_bytes
+    except MissingLibrary as error:
+        _log.warning("decoders are built whole: %s", error)
+        return []
+    copies = EXTERNAL_COPIES if external_files(onnx) else COPIES
+    cutting_bytes = _CUT_COPIES * onnx.stat().st_size
+    return [SESSION_BYTES + cutting_bytes + copies * size for size in largest_block_bytes(onnx)]
