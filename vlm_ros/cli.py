@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": "measure how often the robot finds its target in simulated rooms",
     "describe": "say what an image shows",
     "ask": "ask a question about an image",
+    "match": "say how well images and texts go together",
     "build": "build a model for this device",
     "engines": "list, check and clear away what was built",
     "quantize": "write a model's graphs in narrower numbers",

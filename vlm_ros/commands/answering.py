@@ -36,7 +36,7 @@ def print_answer(
     from vlm_ros.vision.loading import frame_from_file
 
     frame = frame_from_file(arguments.image)
-    _check_memory(bundle, arguments.precision)
+    check_memory(bundle, arguments.precision)
     model = load_model(bundle, precision=arguments.precision)
     try:
         on_text = None if arguments.json else _show
@@ -51,7 +51,7 @@ def print_answer(
         print(f"(cut after {answer.tokens} tokens: {answer.finish.value})", file=sys.stderr)
 
 
-def _check_memory(bundle: Bundle, precision: str) -> None:
+def check_memory(bundle: Bundle, precision: str) -> None:
     """``NotEnoughMemory`` before a board runs out of it."""
     from vlm_ros.build.run_preflight import check_run_memory
     from vlm_ros.models.loading import parts_of

@@ -122,8 +122,10 @@ class TextStream:
         now = self._tokenizer.decode(self._numbers[self._start :])
         if now.endswith(_HALF_CHARACTER):
             return ""
-        self._start, self._shown = self._shown, len(self._numbers)
         piece = now[len(before) :]
+        if piece:  # a token that shows nothing says nothing of how the next one reads
+            self._start = self._shown
+        self._shown = len(self._numbers)
         if self._trim and not self.text:
             piece = piece.lstrip()
         self.text += piece

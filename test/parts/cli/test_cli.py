@@ -14,6 +14,8 @@ from PIL import Image
 from vlm_ros.cli import COMMANDS
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "tiny_llava"
+CLIP = Path(__file__).parents[2] / "bundles" / "tiny_clip"
+ROOM = Path(__file__).parents[2] / "images" / "room.png"
 COMMAND = [sys.executable, "-m", "vlm_ros.cli"]
 HEAVY = ("numpy", "onnxruntime", "PIL", "rich", "tokenizers", "torch", "mujoco", "rclpy")
 
@@ -110,9 +112,29 @@ def test_missing_file_is_named_when_the_model_lacks_the_precision(tmp_path):
     assert "_q4.onnx" in result.stderr.splitlines()[-1]
 
 
+def test_match_puts_the_text_first_that_fits_best(picture):
+    texts = [f"a photo of a {colour} ball" for colour in ("blue", "red", "green")]
+    result = vlm_ros("match", ROOM, picture, "--text", *texts, "--model", CLIP, "--json")
+    matches = json.loads(result.stdout)["matches"]
+    assert [match["image"] for match in matches] == [str(ROOM)] * 3 + [str(picture)] * 3
+    assert matches[0]["text"] == texts[1]
+    assert sum(match["probability"] for match in matches[:3]) == pytest.approx(1.0, abs=1e-4)
+    table = vlm_ros("match", ROOM, "--text", *texts, "--model", CLIP).stdout
+    assert table.index(texts[1]) < table.index(texts[0])
+
+
+def test_match_sorts_pictures_for_a_single_text(picture):
+    result = vlm_ros("match", picture, ROOM, "--text", "a photo of a red ball", "--model", CLIP, "--json")
+    cosines = [match["cosine"] for match in json.loads(result.stdout)["matches"]]
+    assert cosines == sorted(cosines, reverse=True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
+        (["match", ROOM, "--text", "", "--model", CLIP], "empty"),
+        (["match", ROOM, "--text", "a wall", "--model", BUNDLE], "does not compare"),
+        (["describe", ROOM, "--model", CLIP], "does not speak"),
         (["describe", "nowhere.png", "--model", BUNDLE], "nowhere.png"),
         (["describe", __file__, "--model", BUNDLE], "test_cli.py"),
         (["describe", "nowhere.png", "--model", "no-such-model"], "no-such-model"),
