@@ -17,9 +17,14 @@ def runner_for(path: Path, *, threads: int = 0, cuda: bool = False) -> Runner:
     """An inactive runner of the engine or ONNX file at ``path``; ``MissingLibrary`` where this machine lacks its own.
 
     ``threads`` bounds the processor threads where the processor computes. With ``cuda`` ONNX Runtime computes on an
-    NVIDIA GPU, and what is kept between runs stays there.
+    NVIDIA GPU, and what is kept between runs stays there. ``BuildFailed`` where it is a list of
+    blocks that makes no sense.
     """
-    if _is_plan(path):
+    if _begins_with(path, BLOCKS_TAG):
+        blocks = BlockList.read(path)
+        runners = [runner_for(path.with_name(name), threads=threads, cuda=cuda) for name in blocks.files]
+        return BlockRunner(runners, blocks.inputs, blocks.outputs)
+    if _begins_with(path, _PLAN_TAG):
         from vlm_ros.runtime.tensorrt.runner import TensorRtRunner  # brings TensorRT with it
 
         return TensorRtRunner(path)
