@@ -75,8 +75,19 @@ class Graph:
         """The shape of every output where the inputs have ``shapes``; -1 for sizes that depend on values."""
         key = tuple(sorted(shapes.items()))
         if key not in self._inferred:
-            self._inferred[key] = _inferred(onnx.load_from_string(self.content), shapes)
+            inferred = _inferred(onnx.load_from_string(self.content), shapes)
+            known = all(-1 not in shape for shape in inferred.values())
+            self._inferred[key] = inferred if known else self._tried(shapes) or inferred
         return self._inferred[key]
+
+    def _tried(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Dims]:
+        """As ``infer_shapes``, where ONNX cannot divide sizes as TensorRT does; empty where values change a size."""
+        runs = []
+        for number in (0, 1):
+            feeds = {value.name: np.full(shapes[value.name], number, value.numpy_dtype) for value in self.inputs}
+            runs.append([Dims(output.shape) for output in self.run(feeds)])
+        names = [value.name for value in self.outputs]
+        return dict(zip(names, runs[0], strict=True)) if runs[0] == runs[1] else {}
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         if self._session is None:

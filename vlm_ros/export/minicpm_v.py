@@ -95,7 +95,13 @@ class VisionEncoder(Part):
                 columns = columns // 2
         states = self.tower.post_layernorm(states)
         for mlp in self.merger.mlp:
-            states = mlp.linear_2(mlp.act(mlp.linear_1(mlp.pre_norm(_in_fours(states, columns).flatten(2)))))
+            states = mlp.linear_2(
+                mlp.act(
+                    mlp.linear_1(
+                        mlp.pre_norm(_in_fours(states, columns).reshape(len(states), -1, 4 * states.shape[-1]))
+                    )
+                )
+            )
             columns = columns // 2
         return {"image_features": states}
 
@@ -103,7 +109,7 @@ class VisionEncoder(Part):
         """Patches as the convolution sees them, with the learnt position that is nearest to each."""
         convolution = self.tower.embeddings.patch_embedding
         patches = torch.nn.functional.linear(pixels, convolution.weight.flatten(1), convolution.bias)
-        number = torch.arange(pixels.shape[1])
+        number = _numbered(pixels)
         row, column = self._nearest(number // columns, rows), self._nearest(number % columns, columns)
         positions: torch.Tensor = self.tower.embeddings.position_embedding(row * self.positions_wide + column)
         return patches + positions
@@ -112,9 +118,14 @@ class VisionEncoder(Part):
         return (place.float()[:, None] / places.float() >= self.boundaries[None]).sum(dim=1)
 
 
+def _numbered(states: torch.Tensor) -> torch.Tensor:
+    """0, 1, 2, ... for each patch of (batch, patches, width), counted so that builders of engines follow the size."""
+    return torch.ones_like(states[0, :, 0]).cumsum(0).long() - 1
+
+
 def _in_fours(states: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
     """``states`` (batch, patches, width), row by row, as (batch, patches / 4, 4, width): squares of two by two."""
-    square = torch.arange(states.shape[1]).reshape(-1, 4)[:, 0] // 4  # a size that builders can follow
+    square = _numbered(states).reshape(-1, 4)[:, 0] // 4
     wide = (columns // 2).clamp(min=1)
     first = square // wide * 2 * columns + square % wide * 2
     corners = torch.stack([first, first + 1, first + columns, first + columns + 1], dim=1)
@@ -123,9 +134,10 @@ def _in_fours(states: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
 
 def _gathered(merger: Any, fours: torch.Tensor) -> torch.Tensor:
     """Each square (batch, squares, 4, width) to one: its patches look at each other, then become one."""
-    seen = _attend(merger.self_attn, merger.layer_norm1(fours).flatten(0, 1)).reshape(fours.shape)
-    fours = fours + seen
-    hidden = merger.linear_1(merger.pre_norm(fours.flatten(2)))
+    batch, width = fours.shape[0], fours.shape[-1]
+    seen = _attend(merger.self_attn, merger.layer_norm1(fours).reshape(-1, 4, width))
+    fours = fours + seen.reshape(batch, -1, 4, width)
+    hidden = merger.linear_1(merger.pre_norm(fours.reshape(batch, -1, 4 * width)))
     gathered: torch.Tensor = merger.linear_2(merger.act(hidden)) + fours.mean(dim=2)
     return gathered
 
