@@ -11,16 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from vlm_ros.core.answer import FreeText
+from vlm_ros.core.answer import Choices, FreeText
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.frame import Frame
 from vlm_ros.language.tokenizer import Tokenizer
+from vlm_ros.models.comparing import PLACE
+from vlm_ros.models.finding import Finder
 from vlm_ros.models.loading import assemble, parts_of
+from vlm_ros.models.model import Observation
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
 from vlm_ros.runtime.runner import Runner, Tensors, TensorSpec
 
 ANSWER_TOKENS = 24
 TARGET = "red ball"
+THINGS = (TARGET, "blue box", "green cone", "floor")
 _KEPT = 8
 """Runs that are kept of each kind: over one token, and over many."""
 
@@ -51,11 +55,7 @@ def record_runners(bundle: Bundle, runners: Mapping[str, Runner], frames: Sequen
         recorder.activate()
     model = assemble(bundle, recorders)
     try:
-        answers = [
-            observation.ask(question, FreeText(ANSWER_TOKENS)).text
-            for observation in map(model.observe, frames)
-            for question in questions_of(bundle)
-        ]
+        answers = [text for frame in frames for text in _answers(model.observe(frame), bundle)]
     finally:
         model.close()
     return Recording({part: recorder.fed for part, recorder in recorders.items()}, answers)
@@ -66,6 +66,14 @@ def sample_feeds(bundle: Bundle, precision: str) -> Mapping[str, Sequence[Feeds]
     graphs = {part: bundle.onnx(part, precision) for part in parts_of(bundle)}
     noise = np.random.default_rng(0).integers(0, 256, (*_SAMPLE_PX, 3), dtype=np.uint8)
     return record(bundle, graphs, [Frame(noise)]).feeds
+
+
+def _answers(observation: Observation, bundle: Bundle) -> list[str]:
+    """What the robot is told; a model that compares chooses among things that it may look for."""
+    if isinstance(observation, Finder):
+        question = bundle.card.find_prompt.replace("{target}", PLACE)
+        return [observation.ask(question, Choices(THINGS)).text]
+    return [observation.ask(question, FreeText(ANSWER_TOKENS)).text for question in questions_of(bundle)]
 
 
 def questions_of(bundle: Bundle) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ def test_onnx_runtime_fuses_the_product(narrow, tmp_path: Path) -> None:
 def test_gemm_with_a_transposed_weight_is_narrowed(tmp_path: Path) -> None:
     matrix = weight(64, 16)
     graph = helper.make_graph(
-        [helper.make_node("Gemm", ["x", "w", "b"], ["y"], transB=1)],
+        [helper.make_node("Gemm", ["x", "w", "b"], ["y"], alpha=1.0, beta=1.0, transB=1)],  # as torch writes it
         "gemm",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 64])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 16])],

@@ -122,9 +122,9 @@ def dequantized(model: Model, node: Node, weight: Array, quantize: Callable[[Arr
     made = quantize(weight.T if transposed else weight)
     add_weight(model, f"{name}_values", made.values)
     add_weight(model, f"{name}_scales", made.scales)
-    if transposed:
-        for attribute in node.attribute:
-            attribute.i = 0 if attribute.name == "transB" else attribute.i
+    for attribute in node.attribute:
+        if attribute.name == "transB":  # writing into the number of another one would make it two of a kind
+            attribute.i = 0
     blocks = {"block_size": made.block} if made.block else {}
     node.input[1] = f"{name}_wide"
     inputs = [f"{name}_values", f"{name}_scales"]
