@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vlm_ros.core.errors import BuildFailed, MissingEngine
 from vlm_ros.runtime.feeds import check_feeds
+from vlm_ros.runtime.large_pages import use_large_pages
 from vlm_ros.runtime.onnxruntime.bound import BoundSession
 from vlm_ros.runtime.onnxruntime.growing_cache import MARK, GrowingSession
 from vlm_ros.runtime.onnxruntime.library import check_providers, ort, session_options
@@ -87,6 +88,7 @@ class OnnxRuntimeRunner:
         if not self._path.is_file():
             raise MissingEngine(f"there is no graph at '{self._path}': build the model again, or correct the path")
         session = self._open_session()
+        use_large_pages()
         inputs, outputs = self._specs(session.get_inputs()), self._specs(session.get_outputs())
         self._loaded = _Loaded(self._wrapped(session, inputs, outputs), inputs, outputs)
 
