@@ -44,9 +44,14 @@ def load_model(
     files = {part: bundle.onnx(part, bundle.best_precision(part, precision)) for part in parts if part not in engines}
     chosen = {part: file for part, file in {**files, **engines}.items() if part in parts}
     runners = {part: runner_for(file, threads=threads, cuda=cuda) for part, file in chosen.items()}
-    for runner in runners.values():
-        runner.activate()
-    return assemble(bundle, runners)
+    try:
+        for runner in runners.values():
+            runner.activate()
+        return assemble(bundle, runners)
+    except BaseException:
+        for runner in runners.values():
+            runner.deactivate()
+        raise
 
 
 def parts_of(bundle: Bundle) -> tuple[str, ...]:

@@ -64,6 +64,7 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
         self._worker: ModelWorker | None = None
         self._camera: CameraSubscription | None = None
         self._engine_status: EngineStatus | None = None
+        self._runtime = ""
         self._target, self._exploring = "", False
         self._trouble = Quieted(self.get_logger().warning)
         self._process = psutil.Process()
@@ -209,12 +210,19 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
             return UNHEARD
         return BuildNews(progress=status.progress)
 
+    def _tell_runtime(self, runtime: str) -> None:
+        """Say it once when another model has taken its seat."""
+        if runtime != self._runtime:
+            self._runtime = runtime
+            self.get_logger().info(f"the model answers on {runtime}")
+
     def _refresh(self) -> None:
         if self._camera is not None:
             self._camera.refresh()
         if self._service is not None:
             self._service.news = self._build_news()
             self._service.look()
+            self._tell_runtime(self._service.runtime)
 
 
 def main() -> int:

@@ -136,7 +136,6 @@ class Service:
 
     def _settle(self, runtime: str) -> None:
         self.runtime, self.fault, self._offered = runtime, "", False
-        _log.info("the model answers on %s now", runtime)
 
     def _give_up(self, error: Exception, versions: tuple[int | None, ...]) -> None:
         self.fault, self._offered = f"the engines cannot be used: {error}", False
@@ -156,7 +155,11 @@ class Service:
             check_run_memory(self._bundle, graphs)
         paths: Mapping[str, Path] = {part: path for part, (path, _) in graphs.items()}
         model = load_model(self._bundle, paths, threads=self._config.threads, cuda=self.runtime == ON_CUDA)
-        warm_up(model)
+        try:
+            warm_up(model)
+        except BaseException:
+            model.close()
+            raise
         return model
 
 
