@@ -79,27 +79,28 @@ def _image_tokens(config: Mapping[str, Any]) -> int:
 def profiles_of(dimensions: Collection[str], limits: Limits) -> list[Mapping[str, Sizes]]:
     """One set of sizes by dimension name for each profile, the most special first.
 
-    A graph with a cache gets two: for decoding, and for prompts. ``BuildFailed`` naming a dimension that
+    A graph with a cache gets two: for decoding, and for prompts, of which longer ones go through it in pieces.
+    Others take a whole context at once. ``BuildFailed`` naming a dimension that
     nobody knows.
     """
     kinds = {name: _kind(name) for name in dimensions}
     batch = (1, 1, limits.batch)
     prompt = (1, max(1, limits.prompt_tokens // 2), limits.prompt_tokens)
     read = (1, max(1, limits.read_tokens // 2), limits.read_tokens)
-    if "past" not in kinds.values():
-        return [_by_name(kinds, batch, prompt, (0, 0, 0), read)]
+    patches = (_PATCHES, _PATCHES * max(1, prompt[1] // 4), _PATCHES * max(1, prompt[2] // 4))
+    same = {"batch": batch, "read": read, "patches": patches}
     half = max(1, limits.context_tokens // 2)
+    if "past" not in kinds.values():
+        return [_by_name(kinds, same, (1, half, limits.context_tokens), (0, 0, 0))]
     step = (1, 1, min(limits.step_tokens, limits.prompt_tokens))
-    decoding = _by_name(kinds, batch, step, (1, half, limits.context_tokens), read)
-    return [decoding, _by_name(kinds, batch, prompt, (0, 1, limits.context_tokens), read)]
+    decoding = _by_name(kinds, same, step, (1, half, limits.context_tokens))
+    return [decoding, _by_name(kinds, same, prompt, (0, 1, limits.context_tokens))]
 
 
-def _by_name(kinds: Mapping[str, str], batch: Sizes, tokens: Sizes, past: Sizes, read: Sizes) -> Mapping[str, Sizes]:
+def _by_name(kinds: Mapping[str, str], same: Mapping[str, Sizes], tokens: Sizes, past: Sizes) -> Mapping[str, Sizes]:
     # TensorRT checks the shapes at all three sizes: the mask must be as long as past and tokens together.
     low, usual, high = (seen + new for seen, new in zip(past, tokens, strict=True))
-    patches = tuple(_PATCHES * max(1, count // 4) for count in read)
-    sizes = {"batch": batch, "tokens": tokens, "past": past, "total": (low, usual, high), "read": read}
-    sizes["patches"] = (patches[0], patches[1], patches[2])
+    sizes = {**same, "tokens": tokens, "past": past, "total": (low, usual, high)}
     return {name: sizes[kind] for name, kind in kinds.items()}
 
 
