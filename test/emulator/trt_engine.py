@@ -35,7 +35,11 @@ class Runtime:
             complain(self._logger, "the magic tag does not match")
             return None
         header_line, _, graph = content[len(MAGIC) :].partition(b"\n")
-        header = json.loads(header_line)
+        try:
+            header = json.loads(header_line)
+        except ValueError:
+            complain(self._logger, "the engine is damaged")
+            return None
         fault = self._fault(header)
         if fault:
             complain(self._logger, fault)

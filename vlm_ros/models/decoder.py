@@ -75,13 +75,25 @@ class Decoder:
 
         ``positions`` (rows, tokens) are given where they do not simply count on; the next token follows the largest.
         """
-        tokens = embeddings.shape[1]
-        if tokens > 1 and cache.tokens and USE_CACHE in self._feeds:
-            return self._step_one_by_one(embeddings, cache)
-        logits, after = self._run(embeddings, cache, Moment(cache.tokens, tokens, cache.position, positions))
+        tokens, start, now = embeddings.shape[1], 0, cache
+        while start < tokens:
+            end = min(tokens, start + self._most_tokens(now))
+            rows = None if positions is None else positions[:, start:end]
+            logits, now = self._run(embeddings[:, start:end], now, Moment(now.tokens, end - start, now.position, rows))
+            start = end
         if positions is not None:
-            after = dataclasses.replace(after, shift=int(positions.max()) + 1 - after.tokens)
-        return logits[0], after
+            now = dataclasses.replace(now, shift=int(positions.max()) + 1 - now.tokens)
+        return logits[0], now
+
+    def _most_tokens(self, cache: KvCache) -> int:
+        """How many tokens one run after ``cache`` takes; longer prompts go through the same cache in pieces.
+
+        Branches made for decoding were traced with one token, and many have no causal mask for more.
+        """
+        if cache.tokens and USE_CACHE in self._feeds:
+            return 1
+        largest = self._decoder.inputs[self._embeds].largest
+        return self.context_tokens if largest is None else largest[1]
 
     def step_rows(
         self, embeddings: Embeddings, cache: KvCache, padding: tuple[int, ...]
@@ -117,12 +129,6 @@ class Decoder:
             feeds[name] = feed(self._decoder.inputs[name], moment)
         outputs = self._decoder.run(feeds, keep=self._layout.present.values())
         return self._last_logits(outputs[self._logits]), self._layout.next(cache, outputs, moment.tokens)
-
-    def _step_one_by_one(self, embeddings: Embeddings, cache: KvCache) -> tuple[Logits, KvCache]:
-        """As ``step``: branches made for decoding were traced with one token, and many have no causal mask for more."""
-        for number in range(embeddings.shape[1]):
-            logits, cache = self.step(embeddings[:, number : number + 1], cache)
-        return logits, cache
 
     @staticmethod
     def _last_logits(output: Any) -> NDArray[np.float32]:

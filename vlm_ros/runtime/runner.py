@@ -38,11 +38,12 @@ Tensors = Mapping[str, Array | DeviceTensor]
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One input or output of a graph."""
+    """One input or output of a graph; ``largest`` is the largest shape of an input where the engine sets a limit."""
 
     name: str
     dtype: np.dtype[np.generic]
     shape: tuple[Dimension, ...]
+    largest: tuple[int, ...] | None = None
 
 
 class Runner(Protocol):

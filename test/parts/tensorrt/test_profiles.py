@@ -32,12 +32,12 @@ def test_masks_are_as_long_as_past_and_tokens_when_names_are_ours_or_the_hubs(na
 
 def test_one_profile_is_enough_when_a_graph_has_no_cache() -> None:
     assert profiles_of(["batch"], LIMITS) == [{"batch": (1, 1, 2)}]
-    assert profiles_of(["sequence"], LIMITS) == [{"sequence": (1, 50, 100)}]
+    assert profiles_of(["sequence"], LIMITS) == [{"sequence": (1, 200, 400)}]
 
 
 def test_what_an_encoder_has_read_keeps_its_length_when_tokens_are_decoded() -> None:
     for profile in profiles_of(["batch", "sequence", "past", "encoder_sequence"], LIMITS):
-        assert profile["encoder_sequence"] == (1, 50, 100)
+        assert profile["encoder_sequence"] == (1, 512, 1024)
 
 
 def test_sizes_are_in_order_when_limits_are_as_small_as_can_be() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,8 @@ def load_plan(path: Path, log: Log, *, trust_code: bool = False) -> Plan:
     inputs = {name: spec for name, spec in specs.items() if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT}
     outputs = {name: spec for name, spec in specs.items() if name not in inputs}
     profiles = tuple(_profile(engine, list(inputs), index) for index in range(engine.num_optimization_profiles))
-    return Plan(engine, inputs, outputs, profiles)
+    limited = {name: replace(spec, largest=_largest(name, profiles)) for name, spec in inputs.items()}
+    return Plan(engine, limited, outputs, profiles)
 
 
 def _deserialize(runtime: Any, path: Path) -> Any:
@@ -110,3 +111,8 @@ def _profile(engine: Any, inputs: list[str], index: int) -> Profile:
     shapes = {name: engine.get_tensor_profile_shape(name, index) for name in inputs}
     smallest = {name: tuple(low) for name, (low, _, _) in shapes.items()}
     return Profile(smallest, {name: tuple(high) for name, (_, _, high) in shapes.items()})
+
+
+def _largest(name: str, profiles: tuple[Profile, ...]) -> Shape:
+    """The largest shape of the input ``name`` that any of ``profiles`` takes, size by size."""
+    return tuple(max(sizes) for sizes in zip(*(profile.largest[name] for profile in profiles), strict=True))
