@@ -11,14 +11,12 @@ import pytest
 
 from vlm_ros.build.building import build_bundle
 from vlm_ros.build.check import AnswerCheck
-from vlm_ros.build.key import EngineKey
 from vlm_ros.build.store import EngineStore
 from vlm_ros.build.vendors import TENSORRT, builder_for
 from vlm_ros.core.answer import FreeText
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BuildFailed
 from vlm_ros.core.frame import Frame
-from vlm_ros.models.loading import load_model
 from vlm_ros.service.checking import answer_check
 from vlm_ros.service.config import ServiceConfig
 from vlm_ros.service.opening import open_service
@@ -63,19 +61,3 @@ def test_plan_is_refused_when_it_does_not_answer_as_its_graph(
     with pytest.raises(BuildFailed, match="'embed_tokens' for tensorrt.*does not run"):
         build_bundle(tiny, store, builder=builder_for(TENSORRT, tiny), parts=["embed_tokens"], check=wrong)
     assert store.entries() == []
-
-
-def test_nothing_stays_on_the_device_when_the_last_part_does_not_load(
-    backend: SimpleNamespace, tiny: Bundle, store: EngineStore
-) -> None:
-    def spoil(key: EngineKey, onnx: Path, engine: Path) -> None:
-        if key.part == "decoder_model_merged":
-            engine.write_bytes(b"no plan")
-
-    engines = build_bundle(tiny, store, builder=builder_for(TENSORRT, tiny), check=spoil)
-    with pytest.raises(BuildFailed):
-        load_model(tiny, engines)
-    service = open_service(tiny, CONFIG, store)
-    assert service.runtime == AS_EXPORTED
-    assert service.fault
-    service.close()

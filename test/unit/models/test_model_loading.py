@@ -11,6 +11,8 @@ from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle, BuildFailed, MissingEngine
 from vlm_ros.core.frame import Frame
 from vlm_ros.models.loading import load_model, warm_up
+from vlm_ros.runtime.opening import runner_for
+from vlm_ros.runtime.runner import Runner
 
 
 def test_model_answers_when_loaded_from_its_bundle(tiny: Bundle) -> None:
@@ -44,3 +46,23 @@ def test_built_engine_is_taken_when_there_is_one(tiny: Bundle, tmp_path: Path) -
         load_model(tiny, {"embed_tokens": engine})
     engine.write_bytes(tiny.onnx("embed_tokens").read_bytes())
     load_model(tiny, {"embed_tokens": engine}, threads=1).close()
+
+
+def test_parts_are_freed_when_the_last_one_does_not_load(
+    tiny: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Runner] = []
+
+    def remembered(path: Path, **options: object) -> Runner:
+        made.append(runner_for(path, threads=1))
+        return made[-1]
+
+    monkeypatch.setattr("vlm_ros.models.loading.runner_for", remembered)
+    engine = tmp_path / "built.onnx"
+    engine.write_bytes(b"damaged")
+    with pytest.raises(BuildFailed):
+        load_model(tiny, {"decoder_model_merged": engine})
+    assert len(made) == 3
+    for runner in made:
+        with pytest.raises(RuntimeError, match="not active"):
+            runner.inputs  # noqa: B018
