@@ -34,10 +34,10 @@ class TextBatcher:
         self._frame = self._control(frame)
         self._pad_id = _pad_id(tokenizer)
 
-    def __call__(self, texts: Sequence[str]) -> TextBatch:
-        """The tokens of ``texts``; ``BadQuestion`` as in ``encode``."""
+    def __call__(self, texts: Sequence[str], length: int = 0) -> TextBatch:
+        """The tokens of ``texts``, at least ``length`` of each with the padding; ``BadQuestion`` as in ``encode``."""
         rows = [self.encode(text) for text in texts]
-        length = max(map(len, rows))
+        length = max(length, *map(len, rows))
         numbers = np.full((len(rows), length), self._pad_id, np.int64)
         mask = np.zeros((len(rows), length), np.int64)
         for place, row in enumerate(rows):

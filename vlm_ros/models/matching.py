@@ -94,6 +94,14 @@ def softmax(logits: NDArray[np.floating]) -> Floats:
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True), np.float32)
 
 
-def in_batches(encode: Callable[[Sequence[T]], Floats], things: Sequence[T], size: int = COMPARED_AT_ONCE) -> Floats:
-    """What ``encode`` gives for all ``things``, ``size`` at a time, so that many need no more memory than few."""
-    return np.concatenate([encode(things[start : start + size]) for start in range(0, len(things), size)])
+def in_batches(encode: Callable[[Sequence[T]], Floats], things: Sequence[T], size: int | str = "") -> Floats:
+    """What ``encode`` gives for all ``things``, some at a time, so that many need no more memory than few.
+
+    ``size`` is the first dimension of the graph's input: where it is a number, as in graphs that others exported,
+    every run takes as many, the last one filled up with its last thing.
+    """
+    at_once = size if isinstance(size, int) else COMPARED_AT_ONCE
+    batches = [things[start : start + at_once] for start in range(0, len(things), at_once)]
+    missing = at_once - len(batches[-1]) if isinstance(size, int) else 0
+    batches[-1] = [*batches[-1], *[batches[-1][-1]] * missing]
+    return np.concatenate([encode(batch) for batch in batches])[: len(things)]

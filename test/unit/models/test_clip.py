@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,15 @@ from rooms import COLOURS, room
 
 from vlm_ros.core.answer import Choices, Finish, FreeText, JsonSchema, Regex
 from vlm_ros.core.bundle import Bundle
-from vlm_ros.core.errors import BadBundle, BadImage, BadQuestion
+from vlm_ros.core.errors import BadBundle, BadImage, BadQuestion, BuildFailed
 from vlm_ros.core.frame import Frame
 from vlm_ros.core.percept import Bearing, PathAhead, Range, unreadable
 from vlm_ros.models.clip import ClipModel
 from vlm_ros.models.loading import load_model, warm_up
+from vlm_ros.models.matching import TextMemory, unit_vectors
 from vlm_ros.models.perceiving import perceive, perceive_path
+from vlm_ros.runtime.fake import FakeRunner
+from vlm_ros.runtime.runner import TensorSpec
 
 BUNDLE = Bundle(Path(__file__).parents[2] / "bundles" / "tiny_clip")
 
@@ -153,3 +156,67 @@ def test_texts_may_be_as_long_as_the_bundle_says(tmp_path: Path) -> None:
     with pytest.raises(BadQuestion, match="the model reads 5"):
         model.similarities([room().rgb], ["a photo of a red ball"])  # type: ignore[attr-defined]
     model.close()
+
+
+def graph(name: str, feed: str, shape: tuple, outputs: dict[str, tuple]) -> FakeRunner:
+    """A graph of another exporter: a vector holds the sum of its input, and 2."""
+
+    def answer(feeds: dict) -> dict:
+        array = np.asarray(feeds[feed], np.float32)
+        total = array.reshape(len(array), -1).sum(axis=1)
+        vectors = np.stack([total, np.full(len(array), 2.0)], axis=1).astype(np.float16)
+        return dict.fromkeys(outputs, vectors)
+
+    specs = [TensorSpec(feed, np.dtype(np.float16 if feed == "pixel_values" else np.int32), shape)]
+    runner = FakeRunner(specs, [TensorSpec(name, np.dtype(np.float16), size) for name, size in outputs.items()], answer)
+    runner.activate()
+    return runner
+
+
+def foreign(**changes: FakeRunner) -> ClipModel:
+    """The tiny CLIP with graphs of other names, types and shapes."""
+    parts = {
+        "vision_model": graph("vision", "pixel_values", (1, 3, 32, 32), {"embedding": (1, 2)}),
+        "text_model": graph("text", "input_ids", (2, 12), {"last": ("b", "s", 2), "pooled": (2, 2)}),
+    }
+    return ClipModel(BUNDLE, {**parts, **changes}, context_tokens=77)
+
+
+def test_graphs_of_fixed_shapes_other_names_and_half_floats_are_run_as_they_are() -> None:
+    model = foreign()
+    texts = ["a wall", "a photo of a red ball", "a floor"]
+    scores = model.similarities([room().rgb, room("red").rgb], texts)
+    assert scores.shape == (2, 3)
+    np.testing.assert_allclose(np.linalg.norm(model.text_embeds(texts), axis=1), 1.0, atol=1e-6)
+    with pytest.raises(BadQuestion, match="the model reads 12"):
+        model.similarities([room().rgb], ["wall " * 12])
+
+
+def test_graph_is_refused_by_its_names_when_nobody_knows_them() -> None:
+    strange = graph("text", "tokens", ("b", "s"), {"text_embeds": ("b", 2)})
+    with pytest.raises(BadBundle, match="tokens.*input_ids"):
+        foreign(text_model=strange)
+    wide = graph("text", "input_ids", ("b", "s"), {"text_embeds": ("b", 7)})
+    with pytest.raises(BadBundle, match="2 numbers.*7"):
+        foreign(text_model=wide)
+    bare = graph("text", "input_ids", ("b", "s"), {"last": ("b", "s", 2)})
+    with pytest.raises(BadBundle, match="last.*text_embeds"):
+        foreign(text_model=bare)
+
+
+def test_vectors_are_refused_when_they_are_no_numbers() -> None:
+    with pytest.raises(BuildFailed, match="higher precision"):
+        unit_vectors(np.array([[1.0, np.nan]]))
+
+
+def test_texts_that_were_not_asked_for_lately_are_forgotten() -> None:
+    asked: list[list[str]] = []
+
+    def embed(texts: Sequence[str]) -> np.ndarray:
+        asked.append(list(texts))
+        return np.ones((len(texts), 2), np.float32)
+
+    memory = TextMemory(embed, capacity=2)
+    for texts in (["a", "b"], ["a"], ["c"], ["a"], ["b"]):
+        memory(texts)
+    assert asked == [["a", "b"], ["c"], ["b"]]
