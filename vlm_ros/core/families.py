@@ -112,6 +112,14 @@ FAMILIES = (
         parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
     ),
     Family(
+        module="nanollava",
+        title="nanoLLaVA, as ONNX bundles",
+        model_types=("llava-qwen2", "llava_qwen2"),
+        tasks=("caption", "question"),
+        parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+        exportable=False,
+    ),
+    Family(
         module="clip",
         title="CLIP, ViT-B/32 to L/14",
         model_types=("clip",),

@@ -228,6 +228,14 @@ def one_token_only(model: Model) -> None:
         reshape_spec(value, ["batch", 1, *sizes(value)[2:]])
 
 
+def tiles_of_pictures(model: Model) -> None:
+    """pixel_values of shape (batch, tiles, 3, height, width), and the tiles' masks."""
+    reshape_spec(model.graph.input[0], ["batch", "tiles", 3, 32, 32])
+    add_input(model, "pixel_attention_mask", TensorProto.BOOL, ["batch", "tiles", 32, 32])
+    axis = constant(model, "pictures_axis", [0])
+    inner(model, "pixel_values", helper.make_node("Squeeze", ["pixel_values", axis], ["pixel_values_inner"]))
+
+
 def narrow_features(model: Model) -> None:
     """Features of another width than the decoder's embeddings."""
     start, end, axis = constant(model, "from", [0]), constant(model, "to", [31]), constant(model, "last_axis", [2])

@@ -149,6 +149,11 @@ def test_answers_are_ours_when_the_vision_encoder_takes_more(
     assert same(answers(Bundle(folder)), ours)
 
 
+def test_answers_are_ours_when_the_vision_encoder_takes_tiles_of_pictures(folder: Path, ours: list) -> None:
+    change(folder, VISION, surgery.tiles_of_pictures)
+    assert same(answers(Bundle(folder)), ours)
+
+
 def test_answers_are_ours_when_the_embedding_puts_the_picture_in_place(folder: Path, ours: list) -> None:
     change(folder, EMBED, surgery.merging_embedding)
     assert same(answers(Bundle(folder)), ours)
