@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import sys
 import time
@@ -11,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from vlm_ros.benchmark.job import Job, Timings, job_from_text, picture, text_of
-from vlm_ros.benchmark.process import LOGIT_PICTURES, age_s, peak_bytes, pin
+from vlm_ros.benchmark.process import LOGIT_PICTURES, pin
+from vlm_ros.benchmark.rounds import measure_rounds
 from vlm_ros.benchmark.watching import WatchedRunner, watched_model
 from vlm_ros.core.answer import FreeText
 from vlm_ros.core.bundle import Bundle
@@ -35,56 +37,50 @@ class StepClock:
         return [later - earlier for earlier, later in itertools.pairwise(self.asked_s[1:])]
 
 
+class Ours:
+    """A model with its engines, asked as a robot asks: three questions share one observation."""
+
+    def __init__(self, job: Job, model: Model) -> None:
+        self._job = job
+        self._model = model
+
+    def answer(self, number: int, question: str, tokens: int) -> tuple[float, list[float]]:
+        """As ``Measured.answer``."""
+        clock = StepClock()
+        answer = self._model.observe(picture(number)).ask(question, FreeText(tokens), stop=clock)
+        return answer.first_token_s, clock.steps_s
+
+    def three_questions(self, number: int) -> float:
+        """As ``Measured.three_questions``."""
+        began_s = time.perf_counter()
+        observation = self._model.observe(picture(number))
+        for question in self._job.questions:
+            observation.ask(question, FreeText(self._job.short_tokens))
+        return time.perf_counter() - began_s
+
+    def close(self) -> None:
+        """Free the model."""
+        self._model.close()
+
+
 def measure(job: Job) -> Timings:
-    """Load, answer once, warm up, then measure; the watched pass comes last, since it loads the model again."""
+    """The rounds, then a pass with watched runners, which comes last since it loads the model again."""
     bundle = Bundle(Path(job.model))
     engines = {part: Path(path) for part, path in job.engines.items()}
-    began_s = time.perf_counter()
-    model = load_model(bundle, engines, threads=job.threads)
-    load_s = time.perf_counter() - began_s
-    _answer(model, job, 0, job.short_tokens)
-    start_s, start_cpu_s = age_s(), time.process_time()
-    _three_questions(model, job, 0)
-    answers = [_answer(model, job, number, job.tokens) for number in range(job.rounds)]
-    three_questions_s = [_three_questions(model, job, number) for number in range(job.rounds)]
-    peak = peak_bytes()
-    model.close()
+    ours, timings = measure_rounds(job, lambda: Ours(job, load_model(bundle, engines, threads=job.threads)))
+    ours.close()
     parts_s, python_steps_s = _watch(bundle, engines, job)
-    return Timings(
-        load_s=load_s,
-        start_s=start_s,
-        start_cpu_s=start_cpu_s,
-        first_tokens_s=[first_s for first_s, _ in answers],
-        steps_s=[step for _, steps in answers for step in steps],
-        three_questions_s=three_questions_s,
-        peak_bytes=peak,
-        parts_s=parts_s,
-        python_steps_s=python_steps_s,
-    )
-
-
-def _answer(model: Model, job: Job, number: int, tokens: int) -> tuple[float, list[float]]:
-    """Seconds to the first token about a new picture, and to each that follows."""
-    clock = StepClock()
-    answer = model.observe(picture(number)).ask(job.questions[0], FreeText(tokens), stop=clock)
-    return answer.first_token_s, clock.steps_s
-
-
-def _three_questions(model: Model, job: Job, number: int) -> float:
-    began_s = time.perf_counter()
-    observation = model.observe(picture(number))
-    for question in job.questions:
-        observation.ask(question, FreeText(job.short_tokens))
-    return time.perf_counter() - began_s
+    return dataclasses.replace(timings, parts_s=parts_s, python_steps_s=python_steps_s)
 
 
 def _watch(bundle: Bundle, engines: dict[str, Path], job: Job) -> tuple[dict[str, list[float]], list[float]]:
     """Seconds of each part, and seconds of each step that no part accounts for; leaves the logits in their file."""
     model, runners = watched_model(bundle, engines, job.threads)
-    _answer(model, job, 0, job.short_tokens)
+    ours, question = Ours(job, model), job.questions[0]
+    ours.answer(0, question, job.short_tokens)
     logits = []
     for number in range(LOGIT_PICTURES):
-        _answer(model, job, number, 1)
+        ours.answer(number, question, 1)
         logits.append(np.asarray(runners["decoder_model_merged"].latest["logits"])[0, -1].astype(np.float32))
     np.save(job.logits, np.stack(logits))
     parts_s: dict[str, list[float]] = {}
@@ -92,10 +88,10 @@ def _watch(bundle: Bundle, engines: dict[str, Path], job: Job) -> tuple[dict[str
     for number in range(job.rounds):
         for runner in runners.values():
             runner.runs.clear()
-        steps_s = _answer(model, job, number, job.tokens)[1]
+        steps_s = ours.answer(number, question, job.tokens)[1]
         _add_parts(parts_s, runners)
         python_steps_s += _python_s(steps_s, runners)
-    model.close()
+    ours.close()
     return parts_s, python_steps_s
 
 

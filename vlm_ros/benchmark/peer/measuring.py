@@ -14,7 +14,8 @@ from transformers.generation.streamers import BaseStreamer
 from transformers.utils.logging import disable_progress_bar
 
 from vlm_ros.benchmark.job import Job, Timings, picture
-from vlm_ros.benchmark.process import LOGIT_PICTURES, age_s, peak_bytes
+from vlm_ros.benchmark.process import LOGIT_PICTURES
+from vlm_ros.benchmark.rounds import measure_rounds
 
 
 class TokenClock(BaseStreamer):
@@ -75,25 +76,8 @@ class Peer:
 
 @torch.inference_mode()
 def measure(job: Job) -> Timings:
-    """Load, answer once, warm up, then measure."""
+    """The rounds, then the logits, which are left in their file."""
     torch.set_num_threads(job.threads)
-    began_s = time.perf_counter()
-    peer = Peer(job)
-    load_s = time.perf_counter() - began_s
-    question = job.questions[0]
-    peer.answer(0, question, job.short_tokens)
-    start_s, start_cpu_s = age_s(), time.process_time()
-    peer.three_questions(0)
-    answers = [peer.answer(number, question, job.tokens) for number in range(job.rounds)]
-    three_questions_s = [peer.three_questions(number) for number in range(job.rounds)]
-    peak = peak_bytes()
+    peer, timings = measure_rounds(job, lambda: Peer(job))
     np.save(job.logits, np.stack([peer.logits(number) for number in range(LOGIT_PICTURES)]))
-    return Timings(
-        load_s=load_s,
-        start_s=start_s,
-        start_cpu_s=start_cpu_s,
-        first_tokens_s=[first_s for first_s, _ in answers],
-        steps_s=[step for _, steps in answers for step in steps],
-        three_questions_s=three_questions_s,
-        peak_bytes=peak,
-    )
+    return timings
