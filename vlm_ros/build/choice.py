@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +26,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Candidate:
-    """A precision of a part: the time of one pass over the samples, and why it may not be used (empty: it may)."""
+    """A precision of a part: the time of one pass over the samples (infinite where nobody measured it), and why it
+    may not be used (empty: it may)."""
 
     precision: str
     pass_s: float
@@ -81,4 +83,4 @@ def _path(bundle: Bundle, part: str, store: EngineStore, builder: EngineBuilder)
 
 
 def _ms(candidate: Candidate) -> str:
-    return f"{candidate.pass_s * 1e3:.2f} ms"
+    return f"{candidate.pass_s * 1e3:.2f} ms" if math.isfinite(candidate.pass_s) else "not timed"

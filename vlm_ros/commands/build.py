@@ -11,7 +11,6 @@ from vlm_ros.build.vendors import ONNXRUNTIME, RUNTIMES, builder_for
 from vlm_ros.commands.pictures import add_picture_arguments
 from vlm_ros.commands.progress import shown_progress
 from vlm_ros.core.bundle import AUTO, PRECISIONS, Bundle
-from vlm_ros.core.errors import BadConfig
 from vlm_ros.core.places import find_bundle
 
 
@@ -31,8 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Build what the engine store lacks, and say where everything lies."""
-    if arguments.precision == AUTO and arguments.runtime != ONNXRUNTIME:
-        raise BadConfig(f"--precision auto is measured on {ONNXRUNTIME}: name a precision for {arguments.runtime}")
     from vlm_ros.service.checking import answer_check
 
     bundle, store = Bundle(find_bundle(arguments.bundle)), EngineStore()
@@ -63,5 +60,7 @@ def _choose(bundle: Bundle, store: EngineStore, arguments: argparse.Namespace) -
     from vlm_ros.commands.choosing import choose_precisions
 
     with shown_progress() as report:
-        choices = choose_precisions(bundle, store, arguments.images, arguments.pictures, report)
+        choices = choose_precisions(
+            bundle, store, arguments.images, arguments.pictures, report, runtime=arguments.runtime
+        )
     return {part: {"precision": choice.precision, "reason": choice.reason} for part, choice in choices.items()}

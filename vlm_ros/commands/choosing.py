@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vlm_ros.build.builder import EngineBuilder
+from vlm_ros.build.building import build_bundle
 from vlm_ros.build.choice import Candidate, Choice, choose, keep_choice
 from vlm_ros.build.store import EngineStore
+from vlm_ros.build.vendors import ONNXRUNTIME, TENSORRT, builder_for
 from vlm_ros.commands.pictures import pictures
 from vlm_ros.commands.progress import Report
 from vlm_ros.core.bundle import Bundle
-from vlm_ros.core.errors import BadBundle, BadConfig
+from vlm_ros.core.errors import BadBundle, BadConfig, BuildFailed
 
 if TYPE_CHECKING:
+    from vlm_ros.build.precision.graph import Feeds
     from vlm_ros.core.frame import Frame
     from vlm_ros.models.recording import Recording
 
-CANDIDATES = ("int8", "q4", "quantized", "fp16")
-"""What ``auto`` tries on ONNX Runtime, beside fp32."""
+CANDIDATES = {ONNXRUNTIME: ("int8", "q4", "quantized", "fp16"), TENSORRT: ("fp16", "int8", "q4", "q4f16")}
+"""What ``auto`` tries beside fp32, by runtime: TensorRT does not scale activations while it runs."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +46,21 @@ def checked_precisions(text: str, known: Collection[str]) -> list[str]:
 
 
 def choose_precisions(
-    bundle: Bundle, store: EngineStore, images: Path | None, count: int, report: Report
+    bundle: Bundle,
+    store: EngineStore,
+    images: Path | None,
+    count: int,
+    report: Report,
+    *,
+    runtime: str = ONNXRUNTIME,
 ) -> dict[str, Choice]:
-    """Choose the precision of every part for this device and keep the choice in ``store``.
+    """Choose the precision of every part for this device and ``runtime``, and keep the choice in ``store``.
 
-    Makes the precisions that ``bundle`` lacks, in the bundle's own folder.
+    Makes the precisions that ``bundle`` lacks, in the bundle's own folder, and for TensorRT their engines.
     """
-    from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder
     from vlm_ros.models.recording import record
 
+    bench = _Bench(bundle, store, builder_for(runtime, bundle), runtime)
     report("looking at pictures", 0.0)
     frames = pictures(images, count, seed=count)
     calibration = record(bundle, {}, pictures(images, count, seed=0))
@@ -57,18 +68,24 @@ def choose_precisions(
     choices = {}
     for number, part in enumerate(material.check.feeds):
         report(f"comparing the precisions of {part}", number / len(material.check.feeds))
-        choices[part] = choose(_candidates(bundle, part, material))
-    choices = checked_together(bundle, choices, material)
+        choices[part] = choose(_candidates(bench, part, material))
+    files = {part: bench.file(part, choice.precision) for part, choice in choices.items()}
+    choices = checked_together(bundle, choices, material, files)
     for part, choice in choices.items():
-        keep_choice(bundle, part, choice, store, OnnxRuntimeBuilder())
+        keep_choice(bundle, part, choice, store, bench.builder)
     return choices
 
 
-def checked_together(bundle: Bundle, choices: Mapping[str, Choice], material: Material) -> dict[str, Choice]:
-    """``choices``, or fp32 for all where parts that pass one by one give other answers together."""
+def checked_together(
+    bundle: Bundle, choices: Mapping[str, Choice], material: Material, files: Mapping[str, Path] | None = None
+) -> dict[str, Choice]:
+    """``choices``, or fp32 for all where parts that pass one by one give other answers together.
+
+    ``files`` are the engines of the parts, ``None`` where their ONNX files are run.
+    """
     from vlm_ros.models.recording import answer_agreement, record
 
-    graphs = {part: bundle.onnx(part, choice.precision) for part, choice in choices.items()}
+    graphs = files or {part: bundle.onnx(part, choice.precision) for part, choice in choices.items()}
     agreement = answer_agreement(bundle, record(bundle, graphs, material.frames), material.check)
     wanted = min(bundle.card.gate(choice.precision).tokens for choice in choices.values())
     if agreement >= wanted:
@@ -78,23 +95,51 @@ def checked_together(bundle: Bundle, choices: Mapping[str, Choice], material: Ma
     return {part: Choice("fp32", reason) for part in choices}
 
 
-def _candidates(bundle: Bundle, part: str, material: Material) -> Sequence[Candidate]:
-    """fp32 first; each precision with its time and what its gate says."""
+@dataclass(frozen=True)
+class _Bench:
+    """Where candidates run: ONNX Runtime takes the ONNX files as they are, TensorRT engines of them."""
+
+    bundle: Bundle
+    store: EngineStore
+    builder: EngineBuilder
+    runtime: str
+
+    def file(self, part: str, precision: str) -> Path:
+        """What runs ``part`` at ``precision``; ``BuildFailed`` where no engine of it can be built."""
+        if self.runtime == ONNXRUNTIME:
+            return self.bundle.onnx(part, precision)
+        built = build_bundle(self.bundle, self.store, precision=precision, builder=self.builder, parts=[part])
+        return built[part]
+
+    def faults(self, part: str, precision: str, samples: Sequence[Feeds]) -> Sequence[str]:
+        """Why ``part`` may not be used at ``precision``; empty where it may."""
+        from vlm_ros.build.validation.outputs import compared_outputs, faults_of
+        from vlm_ros.build.validation.validating import validate_part
+
+        if self.runtime == ONNXRUNTIME:
+            return validate_part(self.bundle, part, precision, samples).faults
+        try:
+            outputs, tokens = compared_outputs(self.bundle.onnx(part), self.file(part, precision), samples)
+        except (BuildFailed, RuntimeError, ValueError) as error:
+            return [str(error)]
+        return faults_of(outputs, tokens, self.bundle.card.gate(precision))
+
+
+def _candidates(bench: _Bench, part: str, material: Material) -> Sequence[Candidate]:
+    """fp32 first; each precision with its time and what its gate says, those that cannot run without a time."""
     from vlm_ros.build.origin import is_stale
     from vlm_ros.build.precision.passes import write_part
     from vlm_ros.build.validation.timing import passes_s
-    from vlm_ros.build.validation.validating import validate_part
 
-    samples = material.check.feeds[part]
-    for precision in CANDIDATES:
+    bundle, samples = bench.bundle, material.check.feeds[part]
+    for precision in CANDIDATES[bench.runtime]:
         if not has_precision(bundle, part, precision) or is_stale(bundle, part, precision):
             write_part(bundle, part, precision, material.calibration.feeds[part])
-    faults: Mapping[str, Sequence[str]] = {
-        "fp32": (),
-        **{precision: validate_part(bundle, part, precision, samples).faults for precision in CANDIDATES},
-    }
-    times = passes_s({precision: bundle.onnx(part, precision) for precision in faults}, samples)
-    return [Candidate(precision, times[precision], faults[precision]) for precision in faults]
+    faults: dict[str, Sequence[str]] = {"fp32": ()}
+    faults.update({precision: bench.faults(part, precision, samples) for precision in CANDIDATES[bench.runtime]})
+    timed = [precision for precision in faults if bench.runtime == ONNXRUNTIME or not faults[precision]]
+    times = passes_s({precision: bench.file(part, precision) for precision in timed}, samples)
+    return [Candidate(precision, times.get(precision, math.inf), faults[precision]) for precision in faults]
 
 
 def has_precision(bundle: Bundle, part: str, precision: str) -> bool:

@@ -19,7 +19,7 @@ from vlm_ros.models.comparing import PLACE
 from vlm_ros.models.finding import Finder
 from vlm_ros.models.loading import assemble, parts_of
 from vlm_ros.models.model import Observation
-from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
+from vlm_ros.runtime.opening import runner_for
 from vlm_ros.runtime.runner import Runner, Tensors, TensorSpec
 
 ANSWER_TOKENS = 24
@@ -45,7 +45,7 @@ class Recording:
 def record(bundle: Bundle, engines: Mapping[str, Path], frames: Sequence[Frame], threads: int = 0) -> Recording:
     """Ask the questions of the model's card about ``frames``; ``engines`` are parts, those left out are fp32 graphs."""
     files = {part: engines.get(part) or bundle.onnx(part) for part in parts_of(bundle)}
-    return record_runners(bundle, {part: OnnxRuntimeRunner(files[part], threads=threads) for part in files}, frames)
+    return record_runners(bundle, {part: runner_for(files[part], threads=threads) for part in files}, frames)
 
 
 def record_runners(bundle: Bundle, runners: Mapping[str, Runner], frames: Sequence[Frame]) -> Recording:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from emulator import HOMES
+from emulator import HOMES, trt_network
 
 from vlm_ros.build.building import build_bundle, find_engines
+from vlm_ros.build.choice import kept_precision
 from vlm_ros.build.store import EngineStore
-from vlm_ros.build.vendors import TENSORRT, builder_for
+from vlm_ros.build.vendors import ONNXRUNTIME, TENSORRT, builder_for
+from vlm_ros.commands.choosing import choose_precisions
 from vlm_ros.core.answer import FreeText
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import MissingEngine, MissingLibrary
@@ -37,6 +40,29 @@ def test_answers_are_onnx_runtimes_when_a_bundle_is_built_and_loaded(backend: Si
     for model in models:
         model.close()
     assert said[0] == said[1]
+
+
+@pytest.fixture
+def own(tiny: Bundle, tmp_path: Path) -> Bundle:
+    """A copy of the bundle, to which precisions may be added."""
+    return Bundle(Path(shutil.copytree(tiny.folder, tmp_path / "tiny_llava")))
+
+
+def test_choice_is_of_engines_that_were_built_and_timed_when_precision_is_auto(
+    backend: SimpleNamespace, own: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trt_network, "UNSUPPORTED", {"DequantizeLinear"})
+    builder, store = builder_for(TENSORRT, own), EngineStore()
+    choices = choose_precisions(own, store, None, 2, lambda message, fraction: None, runtime=TENSORRT)
+    assert set(choices) == set(own.parts)
+    decoder = choices["decoder_model_merged"]
+    assert decoder.precision in ("fp32", "fp16")
+    assert "int8 not timed, refused: TensorRT 10.3.0 cannot take" in decoder.reason
+    for part, choice in choices.items():
+        assert kept_precision(own, part, store, builder) == choice.precision
+        assert kept_precision(own, part, store, builder_for(ONNXRUNTIME, own)) is None
+    engines = find_engines(own, store, "auto", builder=builder)
+    assert all(engine.read_bytes().startswith(b"ftrt") for engine in engines.values())
 
 
 def test_limits_are_the_models_when_a_builder_is_chosen(backend: SimpleNamespace, tiny: Bundle) -> None:

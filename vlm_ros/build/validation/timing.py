@@ -9,7 +9,7 @@ from pathlib import Path
 from vlm_ros.build.precision.graph import Feeds
 from vlm_ros.build.validation.outputs import fitted
 from vlm_ros.core.clock import Clock, monotonic_s
-from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
+from vlm_ros.runtime.opening import runner_for
 from vlm_ros.runtime.runner import Runner
 
 ROUNDS = 7
@@ -18,13 +18,13 @@ ROUNDS = 7
 def passes_s(
     graphs: Mapping[str, Path], samples: Sequence[Feeds], *, threads: int = 0, clock: Clock = monotonic_s
 ) -> dict[str, float]:
-    """The time that each of ``graphs`` takes for one pass over all ``samples``, in seconds.
+    """The time that each of ``graphs``, ONNX files or engines, takes for one pass over all ``samples``, in seconds.
 
     They take turns, so that what else the machine does meets all of them; the shortest round counts,
     which is the one that was disturbed least. A first round warms up.
     """
     with ExitStack() as stack:
-        runners = {name: OnnxRuntimeRunner(path, threads=threads) for name, path in graphs.items()}
+        runners = {name: runner_for(path, threads=threads) for name, path in graphs.items()}
         for runner in runners.values():
             stack.callback(runner.deactivate)
             runner.activate()
