@@ -20,10 +20,12 @@ from vlm_ros.core.answer import Choices, FreeText, Regex
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle, BadQuestion, ExportFailed
 from vlm_ros.core.frame import Frame
+from vlm_ros.core.percept import PathAhead
 from vlm_ros.export import blip, blip_matching
 from vlm_ros.export.exporting import export_bundle
 from vlm_ros.export.validation import check_part
 from vlm_ros.models.loading import load_model
+from vlm_ros.models.perceiving import perceive
 from vlm_ros.vision.preprocessing import Preprocessor
 
 HERE = Path(__file__).parent
@@ -227,3 +229,9 @@ def test_architecture_is_named_when_it_is_not_known(comparing, tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "blip", "architectures": ["BlipModel"]}')
     with pytest.raises(BadBundle, match="BlipModel: known are BlipForConditionalGeneration"):
         blip.load_checkpoint(tmp_path)
+
+
+def test_robot_gets_a_readable_percept_from_a_model_that_speaks(speaking):
+    percept = perceive(speaking.model.observe(Frame(PICTURES[0])), "red ball", speaking.bundle.card, deadline_s=60.0)
+    assert percept.readable
+    assert percept.path is not PathAhead.UNKNOWN

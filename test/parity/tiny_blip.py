@@ -82,8 +82,10 @@ def make_blip(folder: Path, architecture: str, draw_weights) -> None:
     tokenizer.add_special_tokens({"bos_token": "[DEC]"})
     tokenizer.add_special_tokens({"additional_special_tokens": ["[ENC]"]})
     ids = {"bos_token_id": len(VOCABULARY), "sep_token_id": VOCABULARY.index("[SEP]"), "pad_token_id": 0}
-    text = {**SIZES, "encoder_hidden_size": 32, "max_position_embeddings": 64, "vocab_size": len(tokenizer), **ids}
-    config = BlipConfig(text_config=text, vision_config=VISION, projection_dim=16, image_text_hidden_size=16)
+    text = {**SIZES, "max_position_embeddings": 64, "vocab_size": len(tokenizer), **ids}
+    # As in BLIP large, pictures are wider than texts, but where a decoder looks at the states of a question.
+    vision = {**VISION, "hidden_size": 32 if architecture == "BlipForQuestionAnswering" else 48}
+    config = BlipConfig(text_config=text, vision_config=vision, projection_dim=16, image_text_hidden_size=16)
     save(getattr(transformers, architecture)(config), folder, draw_weights)
     pictures = BlipImageProcessorPil(size={"height": SIDE_PX, "width": SIDE_PX}, **HALF)
     BlipProcessor(pictures, tokenizer).save_pretrained(folder)

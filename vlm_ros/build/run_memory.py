@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vlm_ros.build.image_tokens import image_tokens
 from vlm_ros.build.precision.onnx_library import Model, Node, onnx
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadConfig
+from vlm_ros.core.families import batch_of
 
 _SHAPES = 64
 """Constants of so few elements may be shapes, which others follow from."""
@@ -52,7 +54,8 @@ def run_memory(path: Path, sizes: Mapping[str, int]) -> RunMemory:
 def bundle_memory(bundle: Bundle, precision: str, parts: Sequence[str]) -> RunMemory:
     """All ``parts`` together, over the longest context that the model takes; ``BadConfig`` as ``run_memory``."""
     context = int(bundle.config.get("text_config", {}).get("max_position_embeddings", _CONTEXT_TOKENS))
-    memories = [run_memory(bundle.onnx(part, precision), sizes_at(context)) for part in parts]
+    read, batch = max(context, image_tokens(bundle.config)), batch_of(bundle.config)
+    memories = [run_memory(bundle.onnx(part, precision), sizes_at(context, read, batch)) for part in parts]
     return RunMemory(
         sum(memory.weight_bytes for memory in memories),
         sum(memory.cache_bytes for memory in memories),
@@ -60,11 +63,15 @@ def bundle_memory(bundle: Bundle, precision: str, parts: Sequence[str]) -> RunMe
     )
 
 
-def sizes_at(context_tokens: int) -> dict[str, int]:
-    """The largest sizes of one question at a time, by the names that exporters give to dimensions."""
+def sizes_at(context_tokens: int, read_tokens: int = 0, batch: int = 1) -> dict[str, int]:
+    """The largest sizes of a run, by the names that exporters give to dimensions.
+
+    ``read_tokens`` is what an encoder has read, of which a decoder looks at all.
+    """
     full = ("sequence", "sequence_length", "total", "total_sequence_length", "past_sequence_length + 1")
     return {
-        **dict.fromkeys(("batch", "batch_size"), 1),
+        **dict.fromkeys(("batch", "batch_size"), batch),
+        **dict.fromkeys(("encoder_sequence", "encoder_sequence_length"), read_tokens),
         **dict.fromkeys(full, context_tokens),
         **dict.fromkeys(("past", "past_sequence_length"), 0),
     }

@@ -10,7 +10,8 @@ from test_build_memory import measured_bytes
 
 from vlm_ros.build.precision.files import write_model
 from vlm_ros.build.precision.weight_only import int4_weights
-from vlm_ros.build.run_memory import run_memory
+from vlm_ros.build.run_memory import bundle_memory, run_memory, sizes_at
+from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadConfig
 
 WIDTH, ROWS = 256, 40_000
@@ -42,3 +43,14 @@ def test_int4_weights_count_half_a_byte(tmp_path: Path) -> None:
 def test_dimension_is_named_when_it_has_no_size() -> None:
     with pytest.raises(BadConfig, match="'past'"):
         run_memory(DECODER, {"batch": 1, "sequence": 1, "total": 101})
+
+
+def test_models_that_compare_need_room_for_all_that_they_take_at_once() -> None:
+    clip = Bundle(TINY.parent / "tiny_clip")
+    one = run_memory(clip.onnx("vision_model"), {"batch": 1})
+    together = bundle_memory(clip, "fp32", ("vision_model",))
+    assert together.activation_bytes > 8 * one.activation_bytes
+
+
+def test_size_of_what_an_encoder_read_is_known() -> None:
+    assert sizes_at(512, read_tokens=577)["encoder_sequence"] == 577

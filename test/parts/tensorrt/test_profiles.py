@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vlm_ros.build.tensorrt.profiles import Limits, profiles_of
+from vlm_ros.build.tensorrt.profiles import Limits, limits_from_config, profiles_of
 from vlm_ros.core.errors import BuildFailed
 
 LIMITS = Limits(batch=2, prompt_tokens=100, context_tokens=400, step_tokens=8)
@@ -38,6 +38,16 @@ def test_one_profile_is_enough_when_a_graph_has_no_cache() -> None:
 def test_what_an_encoder_has_read_keeps_its_length_when_tokens_are_decoded() -> None:
     for profile in profiles_of(["batch", "sequence", "past", "encoder_sequence"], LIMITS):
         assert profile["encoder_sequence"] == (1, 512, 1024)
+
+
+def test_decoder_may_look_at_a_picture_of_more_tokens_than_its_own_context() -> None:
+    config = {"text_config": {"max_position_embeddings": 512}, "vision_config": {"image_size": 384, "patch_size": 16}}
+    limits = limits_from_config({"model_type": "blip", **config})
+    assert (limits.prompt_tokens, limits.read_tokens, limits.batch) == (512, 577, 1)
+
+
+def test_models_that_compare_take_several_at_once() -> None:
+    assert limits_from_config({"model_type": "clip"}).batch > 1
 
 
 def test_sizes_are_in_order_when_limits_are_as_small_as_can_be() -> None:

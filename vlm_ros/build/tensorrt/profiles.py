@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vlm_ros.build.image_tokens import image_tokens
 from vlm_ros.core.errors import BuildFailed
 from vlm_ros.core.families import batch_of
 
@@ -65,15 +66,8 @@ def limits_from_config(config: Mapping[str, Any]) -> Limits:
         batch=batch_of(config),
         prompt_tokens=tokens,
         context_tokens=context,
-        read_tokens=max(tokens, _image_tokens(config)),
+        read_tokens=max(tokens, image_tokens(config)),
     )
-
-
-def _image_tokens(config: Mapping[str, Any]) -> int:
-    """How many tokens a picture is to who looks at all of them: one for each patch and one for the whole."""
-    vision = config.get("vision_config") or {}
-    side_px, patch_px = vision.get("image_size"), vision.get("patch_size")
-    return (side_px // patch_px) ** 2 + 1 if isinstance(side_px, int) and isinstance(patch_px, int) else 0
 
 
 def profiles_of(dimensions: Collection[str], limits: Limits) -> list[Mapping[str, Sizes]]:
