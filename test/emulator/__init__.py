@@ -47,7 +47,8 @@ def installed(version: str = "10.3.0") -> Iterator[None]:
 
 def import_backend() -> SimpleNamespace:
     """What the backend offers; it must be imported while the emulator stands in for the libraries."""
-    from vlm_ros.build.tensorrt.builder import TensorRtBuilder, TensorRtOptions
+    from vlm_ros.build.tensorrt.builder import TensorRtBuilder
+    from vlm_ros.build.tensorrt.options import TensorRtOptions
     from vlm_ros.build.tensorrt.profiles import Limits
     from vlm_ros.runtime.tensorrt.runner import TensorRtRunner
 

@@ -159,7 +159,7 @@ class Builder:
             "profiles": [profile._shapes for profile in config._profiles],
             "any_version": BuilderFlag.VERSION_COMPATIBLE in config._flags,
             "any_gpu": config._compatibility != HardwareCompatibilityLevel.NONE,
-            "workspace_bytes": config._limits.get(MemoryPoolType.WORKSPACE),
+            "limits_bytes": {pool.name: limit for pool, limit in config._limits.items()},
             "level": config._level,
             "tf32": BuilderFlag.TF32 in config._flags,
         }

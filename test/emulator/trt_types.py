@@ -37,6 +37,8 @@ class BuilderFlag(IntEnum):
 
 class MemoryPoolType(IntEnum):
     WORKSPACE = 0
+    TACTIC_DRAM = 4
+    TACTIC_SHARED_MEMORY = 5
 
 
 class HardwareCompatibilityLevel(IntEnum):

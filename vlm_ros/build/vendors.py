@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vlm_ros.build.builder import EngineBuilder
+from vlm_ros.build.tensorrt.options import TensorRtOptions
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import VlmRosError
 
@@ -18,12 +19,12 @@ SERVED = (*RUNTIMES, CUDA)
 """What a model may run on: ONNX Runtime on CUDA needs no engines, it runs the ONNX files themselves."""
 
 
-def builder_for(runtime: str, bundle: Bundle) -> EngineBuilder:
+def builder_for(runtime: str, bundle: Bundle, options: TensorRtOptions | None = None) -> EngineBuilder:
     """The builder of ``runtime``, one of ``RUNTIMES``, for this device; ``MissingLibrary`` where it is not here.
 
-    The vendor's library is imported now.
+    The vendor's library is imported now. ``options`` are for TensorRT alone.
     """
-    return _builder(runtime, bundle.config)
+    return _builder(runtime, bundle.config, options)
 
 
 def devices_here() -> set[tuple[str, str]]:
@@ -36,12 +37,12 @@ def devices_here() -> set[tuple[str, str]]:
     return here
 
 
-def _builder(runtime: str, config: Mapping[str, Any]) -> EngineBuilder:
+def _builder(runtime: str, config: Mapping[str, Any], options: TensorRtOptions | None = None) -> EngineBuilder:
     if runtime == TENSORRT:
         from vlm_ros.build.tensorrt.builder import TensorRtBuilder
         from vlm_ros.build.tensorrt.profiles import limits_from_config
 
-        return TensorRtBuilder(limits_from_config(config))
+        return TensorRtBuilder(limits_from_config(config), options)
     from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder
 
     return OnnxRuntimeBuilder()

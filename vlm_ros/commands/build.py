@@ -7,6 +7,7 @@ import json
 
 from vlm_ros.build.building import build_bundle
 from vlm_ros.build.store import EngineStore
+from vlm_ros.build.tensorrt.options import LEVELS, TensorRtOptions
 from vlm_ros.build.vendors import ONNXRUNTIME, RUNTIMES, builder_for
 from vlm_ros.commands.pictures import add_picture_arguments
 from vlm_ros.commands.progress import shown_progress
@@ -24,6 +25,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which of its ONNX files to build from; auto: for each part the fastest here that answers as fp32 does",
     )
     parser.add_argument("--runtime", choices=RUNTIMES, default=ONNXRUNTIME, help="what runs the engines")
+    parser.add_argument(
+        "--blocks", type=int, default=0, metavar="N", help="build decoders in N blocks of layers; 0: as memory allows"
+    )
+    parser.add_argument(
+        "--level", type=int, choices=LEVELS, default=3, help="TensorRT: 0 is built soonest, 5 runs fastest"
+    )
+    parser.add_argument(
+        "--workspace-mb",
+        type=int,
+        default=0,
+        metavar="MB",
+        help="TensorRT: memory for kernels; 0: half of what is free",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object on one line")
     add_picture_arguments(parser)
 
@@ -39,7 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
             bundle,
             store,
             precision=arguments.precision,
-            builder=builder_for(arguments.runtime, bundle),
+            builder=builder_for(arguments.runtime, bundle, _options(arguments)),
+            blocks=arguments.blocks,
             check=answer_check(bundle, arguments.precision),
             on_progress=lambda progress: report(progress.message, progress.fraction),
         )
@@ -53,6 +68,10 @@ def run(arguments: argparse.Namespace) -> int:
         if part in chosen:
             print(f"  {chosen[part]['precision']}, {chosen[part]['reason']}")
     return 0
+
+
+def _options(arguments: argparse.Namespace) -> TensorRtOptions:
+    return TensorRtOptions(level=arguments.level, workspace_bytes=arguments.workspace_mb * 1_000_000 or None)
 
 
 def _choose(bundle: Bundle, store: EngineStore, arguments: argparse.Namespace) -> dict[str, dict[str, str]]:

@@ -15,6 +15,7 @@ from std_msgs.msg import Header
 from vlm_ros.build.building import build_bundle
 from vlm_ros.build.progress import OnProgress, Progress, Stage
 from vlm_ros.build.store import EngineStore
+from vlm_ros.build.tensorrt.options import TensorRtOptions
 from vlm_ros.build.vendors import CUDA, ONNXRUNTIME, SERVED, builder_for
 from vlm_ros.core.bundle import AUTO, PRECISIONS, Bundle
 from vlm_ros.core.clock import monotonic_s
@@ -48,6 +49,9 @@ class BuildNodeConfig:
     model: str = setting("", "a model under engines/ or the folder of one; empty: the demo model")
     precision: str = setting("fp32", "which of the model's ONNX files are built", choices=(*PRECISIONS, AUTO))
     runtime: str = setting(ONNXRUNTIME, "what runs the engines that are built; cuda needs none", choices=SERVED)
+    blocks: int = setting(0, "in how many blocks of layers decoders are built; 0: as few as memory allows", low=0)
+    level: int = setting(3, "TensorRT's optimisation level: 0 is built soonest, 5 runs fastest", low=0, high=5)
+    workspace_mb: int = setting(0, "memory that TensorRT's kernels may take; 0: half of what is free", unit="MB", low=0)
     exit_when_done: bool = setting(False, "leave once built, with status 0, or 1 where that failed")
 
 
@@ -131,7 +135,12 @@ class BuildNode(Node):
             bundle,
             EngineStore(),
             precision=config.precision,
-            builder=builder_for(config.runtime, bundle),
+            builder=builder_for(
+                config.runtime,
+                bundle,
+                TensorRtOptions(level=config.level, workspace_bytes=config.workspace_mb * 1_000_000 or None),
+            ),
+            blocks=config.blocks,
             check=answer_check(bundle, config.precision),
             on_progress=on_progress,
             cancelled=cancelled,

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import onnx
 import pytest
+from emulator import tensorrt
 from emulator.trt_building import MAGIC, IBuilderConfig, ITimingCache
 from onnx import TensorProto, helper
 
@@ -18,7 +19,7 @@ from vlm_ros.build.building import build_bundle, find_engines
 from vlm_ros.build.progress import Progress, Stage
 from vlm_ros.build.store import EngineStore
 from vlm_ros.core.bundle import Bundle
-from vlm_ros.core.errors import BuildFailed, Cancelled
+from vlm_ros.core.errors import BadConfig, BuildFailed, Cancelled
 
 
 def header_of(plan: Path) -> dict:
@@ -153,20 +154,38 @@ def test_build_goes_on_when_timings_cannot_be_kept(backend: SimpleNamespace, mat
 
 
 def test_options_reach_tensorrt_when_given(backend: SimpleNamespace, matmul: Path, tmp_path: Path) -> None:
-    options = backend.Options(level=5, workspace_bytes=1 << 20)
+    options = backend.Options(level=5, workspace_bytes=1 << 20, tactic_bytes=1 << 21, shared_memory_bytes=1 << 14)
     backend.Builder(options=options, timings=tmp_path).build(matmul, tmp_path / "engine")
     header = header_of(tmp_path / "engine")
-    assert (header["level"], header["workspace_bytes"], header["any_version"], header["any_gpu"]) == (
-        *(5, 1 << 20),
-        *(False, False),
-    )
+    assert (header["level"], header["any_version"], header["any_gpu"]) == (5, False, False)
+    assert header["limits_bytes"] == {"WORKSPACE": 1 << 20, "TACTIC_DRAM": 1 << 21, "TACTIC_SHARED_MEMORY": 1 << 14}
+
+
+def test_level_is_refused_when_there_is_none_such(backend: SimpleNamespace) -> None:
+    with pytest.raises(BadConfig, match="level 6"):
+        backend.Builder(options=backend.Options(level=6))
 
 
 def test_half_of_the_free_memory_is_workspace_when_none_is_named(
     builder: SimpleNamespace, matmul: Path, tmp_path: Path
 ) -> None:
     builder.build(matmul, tmp_path / "engine")
-    assert header_of(tmp_path / "engine")["workspace_bytes"] == 3 << 30
+    assert header_of(tmp_path / "engine")["limits_bytes"] == {"WORKSPACE": 3 << 30}
+
+
+def test_plan_is_built_again_when_it_is_of_another_tensorrt(
+    backend: SimpleNamespace, builder: SimpleNamespace, tiny: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, part = EngineStore(tmp_path / "engines"), "embed_tokens"
+    old = build_bundle(tiny, store, builder=builder, parts=[part])[part]
+    monkeypatch.setattr(tensorrt, "__version__", "10.4.0")
+    with pytest.raises(BuildFailed, match="10.3.0"):
+        backend.Runner(old).activate()
+    new = build_bundle(tiny, store, builder=builder, parts=[part])[part]
+    assert new != old
+    runner = backend.Runner(new)
+    runner.activate()
+    runner.deactivate()
 
 
 def test_fp32_is_fp32_when_the_graph_says_so(builder: SimpleNamespace, matmul: Path, tmp_path: Path) -> None:
@@ -188,10 +207,10 @@ def test_code_must_be_trusted_when_a_plan_is_for_any_version(
 
 def test_engines_differ_by_name_when_made_for_another_gpu_version_or_shape(backend: SimpleNamespace) -> None:
     plain = backend.Builder()
-    assert plain.runtime == "tensorrt 10.3.0 level 3"
+    assert plain.runtime == "tensorrt 10.3.0"
     assert plain.device == "Emulated GPU of compute capability 8.7"
     assert plain.shapes == "batch 1, prompt 1024, context 2048, step 8, read 1024"
     portable = backend.Builder(options=backend.Options(any_version=True, any_gpu=True))
-    assert portable.runtime == "tensorrt 10.* level 3"
+    assert portable.runtime == "tensorrt 10.*"
     assert portable.device != plain.device
     assert backend.Builder(backend.Limits(batch=2)).shapes != plain.shapes

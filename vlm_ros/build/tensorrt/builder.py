@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vlm_ros.build.builder import UNWATCHED, Watch
 from vlm_ros.build.tensorrt.monitor import Monitor
+from vlm_ros.build.tensorrt.options import LEVELS, TensorRtOptions
 from vlm_ros.build.tensorrt.parsing import parsed
 from vlm_ros.build.tensorrt.profiles import Limits, Sizes, profiles_of
 from vlm_ros.build.tensorrt.timing_cache import TimingCache
-from vlm_ros.core.errors import BuildFailed, Cancelled
+from vlm_ros.core.errors import BadConfig, BuildFailed, Cancelled
 from vlm_ros.runtime.tensorrt.gpu import open_gpu
 from vlm_ros.runtime.tensorrt.library import trt
 from vlm_ros.runtime.tensorrt.log import Log
-
-
-@dataclass(frozen=True)
-class TensorRtOptions:
-    """How to build.
-
-    ``level``: 0 is built soonest, 5 runs fastest. ``workspace_bytes`` bounds the scratch memory of kernels,
-    ``None`` is half of what is free. ``any_version`` makes plans that later TensorRT of the same major version
-    runs too, and ``any_gpu`` plans for all GPUs from Ampere on: both run somewhat slower.
-    """
-
-    level: int = 3
-    workspace_bytes: int | None = None
-    any_version: bool = False
-    any_gpu: bool = False
 
 
 class TensorRtBuilder:
@@ -46,14 +31,16 @@ class TensorRtBuilder:
     ) -> None:
         self._limits = limits or Limits()
         self._options = options or TensorRtOptions()
+        if self._options.level not in LEVELS:
+            raise BadConfig(f"optimisation level {self._options.level}: take 0 (built soonest) to 5 (runs fastest)")
         self._gpu = open_gpu(device)
         self._timings = TimingCache(f"tensorrt {trt.__version__}", self._gpu.name, timings)
 
     @property
     def runtime(self) -> str:
-        """TensorRT, the version that its plans run on, and the optimisation level."""
+        """TensorRT and the version that its plans run on."""
         version = f"{trt.__version__.split('.')[0]}.*" if self._options.any_version else trt.__version__
-        return f"tensorrt {version} level {self._options.level}"
+        return f"tensorrt {version}"
 
     @property
     def device(self) -> str:
@@ -90,8 +77,8 @@ class TensorRtBuilder:
     def _config(self, builder: Any, monitor: Monitor) -> Any:
         options = self._options
         config = builder.create_builder_config()
-        workspace_bytes = options.workspace_bytes or self._gpu.free_bytes // 2
-        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace_bytes)
+        for pool, limit_bytes in self._limits_bytes().items():
+            config.set_memory_pool_limit(pool, limit_bytes)
         config.builder_optimization_level = options.level
         config.progress_monitor = monitor
         config.clear_flag(trt.BuilderFlag.TF32)  # fp32 in the graph is fp32
@@ -101,6 +88,16 @@ class TensorRtBuilder:
             config.hardware_compatibility_level = trt.HardwareCompatibilityLevel.AMPERE_PLUS
         self._timings.attach(config)
         return config
+
+    def _limits_bytes(self) -> dict[Any, int]:
+        """The memory that each pool may take."""
+        options, pools = self._options, trt.MemoryPoolType
+        wanted = {
+            pools.WORKSPACE: options.workspace_bytes or self._gpu.free_bytes // 2,
+            pools.TACTIC_DRAM: options.tactic_bytes,
+            pools.TACTIC_SHARED_MEMORY: options.shared_memory_bytes,
+        }
+        return {pool: limit_bytes for pool, limit_bytes in wanted.items() if limit_bytes is not None}
 
 
 def _add_profiles(builder: Any, config: Any, network: Any, limits: Limits) -> None:

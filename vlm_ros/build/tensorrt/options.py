@@ -1,0 +1,28 @@
+"""How TensorRT is to build."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LEVELS = range(6)
+
+
+@dataclass(frozen=True)
+class TensorRtOptions:
+    """``level``: 0 is built soonest, 5 runs fastest.
+
+    ``workspace_bytes`` bounds the scratch memory of kernels, ``None`` is half of what is free;
+    ``tactic_bytes`` the memory in which kernels are timed, and ``shared_memory_bytes`` what a kernel may take of the
+    processors' own, both ``None`` for TensorRT's limits.
+
+    ``any_version`` makes plans that later TensorRT of the same major version runs too, and ``any_gpu`` plans for
+    all GPUs from Ampere on: both run somewhat slower. These two alone go into an engine's key; an engine that was
+    built at another level, or with less memory, answers the same.
+    """
+
+    level: int = 3
+    workspace_bytes: int | None = None
+    tactic_bytes: int | None = None
+    shared_memory_bytes: int | None = None
+    any_version: bool = False
+    any_gpu: bool = False
