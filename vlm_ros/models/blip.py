@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -21,7 +21,7 @@ from vlm_ros.language.text_batch import TextBatcher
 from vlm_ros.language.tokenizer import Tokenizer
 from vlm_ros.models.answering import Speaker
 from vlm_ros.models.cross_decoder import CrossDecoder
-from vlm_ros.models.observation import PrefixObservation
+from vlm_ros.models.observation import PrefixObservation, ReadImage
 from vlm_ros.models.vocabulary import check_vocabulary
 from vlm_ros.runtime.kv_cache import KvCache
 from vlm_ros.runtime.runner import Array, Runner
@@ -70,7 +70,7 @@ class BlipModel:
         pixels = self._preprocess(frame.rgb).astype(encoder.inputs["pixel_values"].dtype, copy=False)
         return encoder.run({"pixel_values": pixels})["image_features"]
 
-    def _begin(self, features: Callable[[], Array], question: Any) -> KvCache:
+    def _begin(self, features: Callable[[], Array], question: Sequence[int]) -> KvCache:
         """The cache before the first word of an answer, about the picture or about what ``question`` sees in it."""
         if not question:
             return self._decoder.begin_with(features())
@@ -84,8 +84,10 @@ class BlipModel:
 class BlipObservation(PrefixObservation):
     """A frame whose features are computed at the first question; ``option`` reads an answer to a choice."""
 
-    def __init__(self, frame: Frame, speaker: Speaker, read: Any, option: Callable[[Choices, str], str]) -> None:
-        super().__init__(frame, speaker, read)
+    def __init__(
+        self, frame: Frame, speaker: Speaker, read_image: ReadImage, option: Callable[[Choices, str], str]
+    ) -> None:
+        super().__init__(frame, speaker, read_image)
         self._option = option
 
     def ask(self, question: str, form: AnswerForm, **limits: Any) -> Answer:

@@ -20,6 +20,7 @@ from vlm_ros.models.model import OnText, Stop, never
 PLACE = "{}"
 """Where a question holds the option: "a photo of a {}"."""
 
+_TINY = float(np.finfo(np.float32).tiny)
 _REGIONS_AT_ONCE = 6
 """Between two runs the deadline is looked at."""
 
@@ -60,8 +61,8 @@ class ComparingObservation:
         texts = [question.replace(PLACE, option) if PLACE in question else option for option in form.options]
         chances = self._matcher.probabilities([self._frame.rgb], texts)[0]
         best = int(chances.argmax())
-        confidence, total_s = float(chances[best] / chances.sum()), self._clock() - start_s
-        text = form.options[best]
+        confidence = float(chances[best] / max(chances.sum(), _TINY))
+        total_s, text = self._clock() - start_s, form.options[best]
         if on_text is not None:
             on_text(text)
         frame = self._frame
