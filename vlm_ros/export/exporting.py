@@ -17,6 +17,9 @@ from vlm_ros.export.steps import OnStep, say_nothing
 if TYPE_CHECKING:
     from vlm_ros.core.agreement import Agreement
 
+INSTALL = "pip install 'vlm_ros[export]'"
+"""What a user types where a library lacks."""
+
 OPSETS = (20, 23)
 """20 runs wherever we do. 23 has fewer, larger operators and decodes faster on the processor, but TensorRT 10.3
 of JetPack 6 lacks them, and ONNX Runtime 1.23, the newest for Python 3.10, answers left-padded prompts with NaN."""
@@ -36,7 +39,7 @@ def export_bundle(
     with _replacing(out) as folder:
         write_bundle_files(checkpoint, folder)
         for library in ("torch", "transformers", "onnxscript"):
-            require(library, "pip install 'vlm_ros[export]'")
+            require(library, INSTALL)
         from vlm_ros.export.graphs import export_graphs
 
         return export_graphs(f"vlm_ros.export.{family.module}", checkpoint, folder / "onnx", opset, on_step)

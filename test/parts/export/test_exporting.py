@@ -24,7 +24,7 @@ def test_checkpoint_is_named_when_it_is_not_there(tmp_path):
 
 def test_family_and_what_is_known_are_named_when_the_family_is_unknown(unfinished, tmp_path):
     (unfinished / "config.json").write_text('{"model_type": "gpt2"}')
-    with pytest.raises(BadBundle, match="gpt2.*llava"):
+    with pytest.raises(BadBundle, match="gpt2.*the nearest that is: "):
         export_bundle(unfinished, tmp_path / "out")
 
 
