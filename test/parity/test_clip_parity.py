@@ -32,7 +32,7 @@ from pictures import patterned, scene, stripes  # noqa: E402
 
 MODULES = {"clip": clip, "old_clip": clip, "chinese_clip": chinese_clip}
 TEXTS = {
-    "clip": ["a photo of a red ball", "a blue ball", "some\tgrey  wall, or a CAF\u00c9"],
+    "clip": ["a photo of a red ball", "a blue ball", "some\tgrey  wall, or a NO\u00cbL"],
     "chinese_clip": ["一张红色的球的照片", "a red box", "墙 is 里 \U0001f916"],
 }
 TEXTS["old_clip"] = TEXTS["clip"]
