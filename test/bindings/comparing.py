@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import ctypes
 import hashlib
 import inspect
 import io
@@ -24,7 +25,20 @@ from bindings.real import Api
 
 _PYTHON = (
     *(str, bytes, int, dict, list, set, deque, Path, BaseException, io.BufferedWriter, os.stat_result),
-    *(hashlib, logging, logging.Logger, math, mmap, os, tempfile, threading, threading.Lock(), hashlib.sha256()),
+    *(
+        ctypes,
+        ctypes.c_void_p(),
+        hashlib,
+        logging,
+        logging.Logger,
+        math,
+        mmap,
+        os,
+        tempfile,
+        threading,
+        threading.Lock(),
+        hashlib.sha256(),
+    ),
     *(np, np.ndarray, np.dtype),
 )
 """Whose attributes our code may use, besides TensorRT's, PyCUDA's and its own."""

@@ -15,7 +15,7 @@ pytest.importorskip("onnx")  # the emulator reads graphs with it
 
 from bindings.comparing import defined_names, emulator_faults, source_faults  # noqa: E402
 from bindings.real import VERSIONS, Api, NotHere, read_api  # noqa: E402
-from emulator import pycuda_driver, pycuda_tools, tensorrt  # noqa: E402
+from emulator import libcuda, pycuda_driver, pycuda_tools, tensorrt  # noqa: E402
 
 ROOMS = Path(__file__).parents[2] / "vlm_ros"
 SOURCES = sorted((*(ROOMS / "runtime/tensorrt").glob("*.py"), *(ROOMS / "build/tensorrt").glob("*.py")))
@@ -31,9 +31,10 @@ def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def known() -> set[str]:
-    """The names of PyCUDA, and of what our own rooms define."""
+    """The names of PyCUDA and of the driver, and of what our own rooms define."""
     rooms = (path for room in ("core", "runtime", "build") for path in (ROOMS / room).rglob("*.py"))
     pycuda = [
+        vars(libcuda.Libcuda),
         vars(pycuda_driver),
         vars(pycuda_tools),
         *map(vars, _classes(pycuda_driver)),

@@ -10,6 +10,7 @@ call without a current context, an output over an input, a host buffer that is u
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ HOMES = ("vlm_ros.runtime.tensorrt", "vlm_ros.build.tensorrt")
 @contextmanager
 def installed(version: str = "10.3.0") -> Iterator[None]:
     """``import tensorrt`` and ``import pycuda.driver`` give the emulator, which says it is TensorRT ``version``."""
-    from emulator import pycuda_driver, pycuda_tools, tensorrt
+    from emulator import libcuda, pycuda_driver, pycuda_tools, tensorrt
 
     pycuda = ModuleType("pycuda")
     stand_ins = {
@@ -36,9 +37,11 @@ def installed(version: str = "10.3.0") -> Iterator[None]:
     for name in hidden:
         del sys.modules[name]
     sys.modules.update(stand_ins)
+    real_library, ctypes.CDLL = ctypes.CDLL, libcuda.opened_by(ctypes.CDLL)
     try:
         yield
     finally:
+        ctypes.CDLL = real_library
         tensorrt.__version__ = real_version
         for name in [name for name in sys.modules if name in stand_ins or _at_home(name)]:
             del sys.modules[name]

@@ -69,11 +69,14 @@ class Stream:
     def __init__(self, flags: int = 0) -> None:
         need_context()
         self._work: list[Callable[[], None]] = []
+        self._captured: list[Callable[[], None]] | None = None
         self.handle = id(self)
         _streams[self.handle] = self
 
     def synchronize(self) -> Stream:
         need_context()
+        if self._captured is not None:
+            raise LogicError("cuStreamSynchronize failed: operation not permitted when stream is capturing")
         work, self._work = self._work, []
         for task in work:
             task()
@@ -167,8 +170,14 @@ def need_context() -> None:
 
 
 def enqueue(handle: int, task: Callable[[], None]) -> None:
-    """For the emulator: put ``task`` on the stream of that handle."""
-    _streams[handle]._work.append(task)
+    """For the emulator: put ``task`` on the stream of that handle, or into what it captures."""
+    stream = _streams[handle]
+    (stream._work if stream._captured is None else stream._captured).append(task)
+
+
+def stream_of(handle: int) -> Stream:
+    """For the emulator: the stream of that handle."""
+    return _streams[handle]
 
 
 def _stack() -> list[Context]:

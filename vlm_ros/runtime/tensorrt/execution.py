@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from vlm_ros.runtime.tensorrt.library import cuda, pools
 from vlm_ros.runtime.tensorrt.log import Log
 from vlm_ros.runtime.tensorrt.memory import GpuTensor, Shape, Staging, nbytes_of
 from vlm_ros.runtime.tensorrt.plan import Plan
+from vlm_ros.runtime.tensorrt.replay import Replay
 
 
 class Execution:
@@ -34,6 +35,8 @@ class Execution:
         self._stream = cuda.Stream()
         self._pool = pools.DeviceMemoryPool()
         self._staging: dict[str, Staging] = {}
+        self._addresses: dict[str, int] = {}
+        self._replay = Replay(self._stream)
         self._profile = 0
 
     def run(self, feeds: Tensors, keep: Collection[str]) -> Tensors:
@@ -45,7 +48,7 @@ class Execution:
             self._bind(name, self._place_input(name, feeds[name]))
         kept = {name: self._place_kept(name) for name in self._plan.outputs if name in keep}
         staged = {name: self._place_staged(name) for name in self._plan.outputs if name not in keep}
-        self._check(self._context.execute_async_v3(self._stream.handle), f"a run on inputs of shapes {shapes}")
+        self._check(self._enqueue(shapes), f"a run on inputs of shapes {shapes}")
         read = {name: staging.read(self._shape(name), self._dtype(name)) for name, staging in staged.items()}
         self._stream.synchronize()
         copies = {name: view.copy() for name, view in read.items()}
@@ -54,9 +57,14 @@ class Execution:
     def close(self) -> None:
         """Give back all memory but that of tensors which somebody still holds; it follows when they go."""
         self._stream.synchronize()
+        self._replay.forget()
         self._context = None
         self._staging.clear()
         self._pool.stop_holding()
+
+    def _enqueue(self, shapes: Mapping[str, Shape]) -> bool:
+        run = (self._profile, tuple(shapes.items()), tuple(self._addresses.items()))
+        return self._replay.enqueue(run, lambda: self._context.execute_async_v3(self._stream.handle))
 
     def _enter_profile(self, index: int) -> None:
         if index != self._profile:
@@ -91,6 +99,7 @@ class Execution:
 
     def _bind(self, name: str, address: int) -> None:
         self._check(self._context.set_tensor_address(name, address), f"memory for '{name}'")
+        self._addresses[name] = address
 
     def _shape(self, name: str) -> Shape:
         shape = tuple(int(size) for size in self._context.get_tensor_shape(name))
