@@ -20,6 +20,7 @@ def generate_launch_description() -> LaunchDescription:
         "model",
         "precision",
         "runtime",
+        "gate",
         "wait_for_engines",
         "camera",
         "compressed",

@@ -23,6 +23,7 @@ class Argument:
 ARGUMENTS = {
     "model": Argument("model bundle: a name under engines/, or a folder" + _AS_SET),
     "precision": Argument("which of the model's ONNX files: fp32, fp16, int8, q4 and so on" + _AS_SET),
+    "gate": Argument("a CLIP that decides when the model is asked: a name under engines/, or a folder" + _AS_SET),
     "runtime": Argument("what runs the model" + _AS_SET, choices=("", "onnxruntime", "tensorrt", "cuda")),
     "wait_for_engines": Argument(
         "whether all wait for the engines, instead of answering on ONNX Runtime while they are built" + _AS_SET,
@@ -47,6 +48,7 @@ PARAMETERS: dict[str, dict[str, tuple[str, type]]] = {
         "model": ("model", str),
         "precision": ("precision", str),
         "runtime": ("runtime", str),
+        "gate_model": ("gate", str),
         "wait_for_engines": ("wait_for_engines", bool),
         "image_topic": ("camera", str),
         "compressed": ("compressed", bool),
