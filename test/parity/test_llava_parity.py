@@ -9,6 +9,8 @@ pytest.importorskip("torch", exc_type=ImportError)
 
 import torch
 
+from vlm_ros.build.building import build_bundle
+from vlm_ros.build.store import EngineStore
 from vlm_ros.core.agreement import agreement_of
 from vlm_ros.core.answer import FreeText
 from vlm_ros.core.errors import ExportFailed
@@ -123,6 +125,17 @@ def test_answer_equals_the_checkpoints_when_asked_the_way_a_robot_asks(exported,
     answer = model.observe(Frame(rgb)).ask(question, FreeText(max_tokens=32))
     model.close()
     assert exported.same(answer.text, rgb, question, tokens=32)
+
+
+def test_engines_answer_as_the_checkpoint_when_questions_share_a_picture(exported, tmp_path):
+    rgb = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    engines = build_bundle(exported.bundle, EngineStore(tmp_path))
+    model = load_model(exported.bundle, engines)
+    observation = model.observe(Frame(rgb))
+    for question in ("Is there a red ball?", "Describe the scene.", "Is there a red ball?"):
+        answer = observation.ask(question, FreeText(max_tokens=32))
+        assert exported.same(answer.text, rgb, question, tokens=32)
+    model.close()
 
 
 def test_tokens_depend_on_the_picture(exported):
