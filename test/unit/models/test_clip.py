@@ -19,6 +19,7 @@ from vlm_ros.models.clip import ClipModel
 from vlm_ros.models.loading import load_model, warm_up
 from vlm_ros.models.matching import TextMemory, unit_vectors
 from vlm_ros.models.perceiving import perceive, perceive_path
+from vlm_ros.models.recording import record
 from vlm_ros.runtime.fake import FakeRunner
 from vlm_ros.runtime.runner import TensorSpec
 
@@ -220,3 +221,9 @@ def test_texts_that_were_not_asked_for_lately_are_forgotten() -> None:
     for texts in (["a", "b"], ["a"], ["c"], ["a"], ["b"]):
         memory(texts)
     assert asked == [["a", "b"], ["c"], ["b"]]
+
+
+def test_parts_are_recorded_while_it_chooses() -> None:
+    recording = record(BUNDLE, {}, [room("red", radius=0.4)])
+    assert recording.answers == ["red ball"]
+    assert {part: len(feeds) for part, feeds in recording.feeds.items()} == {"vision_model": 1, "text_model": 1}
