@@ -49,6 +49,19 @@ def check_run_memory(bundle: Bundle, graphs: Graphs, free_bytes: int | None = No
     )
 
 
+def batch_limit(bundle: Bundle, graphs: Graphs, wanted: int, free_bytes: int | None = None) -> int:
+    """How many questions, at most ``wanted``, may be answered in one run of ``graphs``: each has a cache of its own.
+
+    1 where nobody knows how large that is; ``free_bytes`` as in ``check_run_memory``.
+    """
+    free_bytes = available_bytes() if free_bytes is None else free_bytes
+    row_bytes = _CACHES * cache_bytes(bundle.config)
+    if free_bytes is None or os.environ.get(SKIP_VARIABLE) == "1" or wanted <= 1:
+        return wanted
+    more = (free_bytes - run_peak_bytes(bundle, graphs)) // row_bytes if row_bytes else 0
+    return max(1, min(wanted, 1 + more))
+
+
 def run_peak_bytes(bundle: Bundle, graphs: Graphs) -> int:
     """How much memory ``graphs`` take together, beside what the process has already, over a full context."""
     loaded = sum(_loaded_bytes(path, precision) for path, precision in graphs.values())

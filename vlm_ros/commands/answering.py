@@ -16,6 +16,11 @@ from vlm_ros.core.places import find_bundle
 def add_image_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the image, the model and the form of the output."""
     parser.add_argument("image", type=Path, metavar="IMAGE", help="an image file")
+    add_model_arguments(parser)
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the model and the form of the output."""
     parser.add_argument("--model", default="", metavar="BUNDLE", help="name or folder of a model (default: demo)")
     parser.add_argument(
         "--precision", default="", metavar="P", help="run the files of this precision (default: the most faithful)"
@@ -54,10 +59,16 @@ def print_answer(
 def check_memory(bundle: Bundle, precision: str) -> None:
     """``NotEnoughMemory`` before a board runs out of it."""
     from vlm_ros.build.run_preflight import check_run_memory
+
+    check_run_memory(bundle, graphs_of(bundle, precision))
+
+
+def graphs_of(bundle: Bundle, precision: str) -> dict[str, tuple[Path, str]]:
+    """By part: the ONNX file that is run when ``precision`` is asked for, and its own precision."""
     from vlm_ros.models.loading import parts_of
 
     precisions = {part: bundle.best_precision(part, precision) for part in parts_of(bundle)}
-    check_run_memory(bundle, {part: (bundle.onnx(part, chosen), chosen) for part, chosen in precisions.items()})
+    return {part: (bundle.onnx(part, chosen), chosen) for part, chosen in precisions.items()}
 
 
 def json_from_answer(answer: Answer, model: str) -> dict[str, Any]:

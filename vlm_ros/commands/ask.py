@@ -1,4 +1,4 @@
-"""``vlm_ros ask``: any question about an image, the answer free or held to a form while it is decoded."""
+"""``vlm_ros ask``: any questions about any images, the answers free or held to a form while they are decoded."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ import argparse
 import json
 from pathlib import Path
 
-from vlm_ros.commands.answering import add_image_arguments, chosen_bundle, print_answer
+from vlm_ros.commands.answering import add_model_arguments, chosen_bundle, print_answer
+from vlm_ros.commands.batch_answering import BATCH, print_answers
 from vlm_ros.core.answer import AnswerForm, Choices, FreeText, JsonSchema, Regex
 from vlm_ros.core.errors import BadQuestion
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    add_image_arguments(parser)
-    parser.add_argument("question", metavar="QUESTION", help="what to ask")
+    parser.add_argument("image", nargs="+", metavar="IMAGE", help="image files")
+    parser.add_argument("question", nargs="?", metavar="QUESTION", help="what to ask")
+    parser.add_argument(
+        "--question", dest="questions", action="append", metavar="Q", help="ask this of every image; may be repeated"
+    )
+    batch = f"answer at most so many at once, as memory allows (default: {BATCH})"
+    parser.add_argument("--batch", type=int, default=BATCH, metavar="N", help=batch)
+    add_model_arguments(parser)
     parser.add_argument("--deadline", type=float, metavar="S", help="stop after so many seconds")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--choices", metavar="A,B,C", help="answer with exactly one of these")
@@ -25,10 +32,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask the question."""
+    """Ask every question of every image; more than one answer comes as one JSON object a line, in their order."""
     form = form_from_arguments(arguments)
-    print_answer(chosen_bundle(arguments), arguments, arguments.question, form, arguments.deadline)
+    images, questions = images_and_questions(arguments)
+    bundle = chosen_bundle(arguments)
+    if len(images) == len(questions) == 1:
+        arguments.image = images[0]
+        print_answer(bundle, arguments, questions[0], form, arguments.deadline)
+    else:
+        print_answers(bundle, arguments, images, questions, form)
     return 0
+
+
+def images_and_questions(arguments: argparse.Namespace) -> tuple[list[Path], list[str]]:
+    """What to look at and what to ask: the last word is the question, unless options ask."""
+    words = [*arguments.image, *([arguments.question] if arguments.question is not None else [])]
+    if arguments.questions:
+        return [Path(word) for word in words], arguments.questions
+    if len(words) < 2:
+        raise BadQuestion(f"there is no question about '{words[0]}': write it after the image")
+    return [Path(word) for word in words[:-1]], words[-1:]
 
 
 def form_from_arguments(arguments: argparse.Namespace) -> AnswerForm:

@@ -13,7 +13,7 @@ from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder
 from vlm_ros.build.precision.files import write_model
 from vlm_ros.build.precision.weight_only import int4_weights, int8_weights
 from vlm_ros.build.preflight import SKIP_VARIABLE
-from vlm_ros.build.run_preflight import cache_bytes, check_run_memory, run_peak_bytes
+from vlm_ros.build.run_preflight import batch_limit, cache_bytes, check_run_memory, run_peak_bytes
 from vlm_ros.cli import main
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import NotEnoughMemory
@@ -55,6 +55,12 @@ def test_cache_is_that_of_a_full_context() -> None:
     layers, tokens = text["num_hidden_layers"], text["max_position_embeddings"]
     assert cache_bytes(BUNDLE.config) == 2 * layers * heads * width * tokens * 4
     assert cache_bytes({"model_type": "clip"}) == 0
+
+
+def test_batch_is_as_large_as_memory_allows() -> None:
+    one_bytes, more_bytes = run_peak_bytes(BUNDLE, GRAPHS), 2 * cache_bytes(BUNDLE.config)
+    free = {0: 1, one_bytes: 1, one_bytes + 2 * more_bytes: 3, one_bytes + 100 * more_bytes: 8}
+    assert {size: batch_limit(BUNDLE, GRAPHS, 8, size) for size in free} == free
 
 
 def test_model_is_refused_with_advice_when_it_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
