@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class SlowBuilder(OnnxRuntimeBuilder):
         super().build(onnx, engine, watch)
         {afterwards}
 
-build_node.builder_for = lambda runtime, bundle: SlowBuilder(threads=1)
+build_node.builder_for = lambda *chosen: SlowBuilder(threads=1)
 raise SystemExit(build_node.main())
 """
 
@@ -114,6 +115,23 @@ def test_an_engine_that_answers_otherwise_is_not_taken_and_diagnostics_says_by_h
     assert "decoder_model_merged" in eyes.summary()
     eyes.percept_soon()
     assert eyes.figure("runtime") == AS_EXPORTED
+
+
+def test_diagnostics_tells_of_a_build_that_broke_down_and_the_builder_leaves(bench: Bench) -> None:
+    eyes = Eyes(bench)
+    broken = SLOW_BUILDER.format(afterwards="raise ZeroDivisionError('a bug')")
+    assert bench.start(broken, model=MODEL, exit_when_done=True).wait(30) == 1
+    bench.wait_for(lambda: "ZeroDivisionError: a bug" in eyes.summary())
+    assert level(eyes) == 1
+
+
+def test_diagnostics_warns_again_when_the_builder_dies(bench: Bench) -> None:
+    eyes = Eyes(bench)
+    builder = bench.start(SLOW_BUILDER.format(afterwards=""), model=MODEL)
+    bench.wait_for(lambda: "while engines are built" in eyes.summary())
+    assert bench.end(builder, signal.SIGKILL) == -signal.SIGKILL
+    bench.wait_for(lambda: "engines are missing" in eyes.summary())
+    assert level(eyes) == 1
 
 
 def test_it_answers_on_onnx_runtime_and_says_why_when_tensorrt_is_not_here(bench: Bench) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -120,6 +121,9 @@ class BuildNode(Node):
         except VlmRosError as error:
             self.get_logger().error(str(error))
             last = self._last_status(name, EngineStatus.STAGE_FAILED, str(error))
+        except Exception as error:  # whoever waits for the build must hear of it, whatever went wrong
+            self.get_logger().error(traceback.format_exc())
+            last = self._last_status(name, EngineStatus.STAGE_FAILED, f"{type(error).__name__}: {error}")
         else:
             message = f"'{name}' is ready after {monotonic_s() - start_s:.1f} s"
             self.get_logger().info(message)

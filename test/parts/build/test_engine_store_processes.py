@@ -79,8 +79,8 @@ def damages_of(store: EngineStore, finished: int) -> list[str]:
 def test_store_is_good_after_every_kill(tmp_path: Path, kills: int, builders: int) -> None:
     outcome = kill_builders(tmp_path, "nursery", kills, builders, seed=4)
     assert outcome.damages == []
-    assert outcome.engines > 20
-    assert outcome.unfinished > 20, "hardly a kill hit a build: the test shows little"
+    assert outcome.engines > 5, "hardly a builder came to an end: the test shows little"
+    assert outcome.unfinished > 10, "hardly a kill hit a build: the test shows little"
     store = EngineStore(tmp_path / "engines")
     store.add(store_process.key(-1), store_process.write_slowly)
     assert not list(store.folder.glob("building/*")), "what the dead left is gone with the next build"
