@@ -43,9 +43,11 @@ def decoder(*, window: bool = False) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)], ir_version=10)
 
 
-def saved(model: onnx.ModelProto, folder: Path) -> Path:
+def saved(model: onnx.ModelProto, folder: Path, *, external: bool = False) -> Path:
+    """The file of ``model``; with ``external`` its weights lie beside it."""
     path = folder / "decoder_model_merged.onnx"
-    onnx.save(model, path)
+    beside = {"save_as_external_data": True, "location": f"{path.name}_data", "size_threshold": 1000}
+    onnx.save(model, path, **(beside if external else {}))
     return path
 
 

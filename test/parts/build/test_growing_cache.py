@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,6 +111,26 @@ def test_earlier_logits_stay_as_they_are_when_the_engine_runs_again(growing: Onn
     copy = first.copy()
     read(growing, 1, 1, cache)
     np.testing.assert_array_equal(first, copy)
+
+
+@pytest.mark.parametrize("linkable", [True, False], ids=["same disk", "another disk"])
+def test_weights_may_lie_beside_the_graph(
+    plain: OnnxRuntimeRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linkable: bool
+) -> None:
+    def no_link(*paths: Path) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    if not linkable:
+        monkeypatch.setattr(os, "link", no_link)
+    path = saved(decoder(), tmp_path, external=True)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    (tmp_path / "engines").mkdir()
+    OnnxRuntimeBuilder(threads=1).build(path, tmp_path / "engines" / "engine")
+    kinds = {node.op_type for node in onnx.load(tmp_path / "engines" / "engine").graph.node}
+    assert ("GroupQueryAttention" in kinds) == linkable
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()} == before
+    runner = next(active(tmp_path / "engines" / "engine"))
+    np.testing.assert_allclose(read(runner, 0, 5)[0], read(plain, 0, 5)[0], atol=1e-5)
 
 
 @pytest.mark.parametrize(("batch", "tokens"), [(1, 3), (2, 1)])

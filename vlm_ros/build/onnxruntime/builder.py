@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,10 @@ from vlm_ros.core.errors import BuildFailed
 from vlm_ros.runtime.onnxruntime.library import ort, session_options
 
 _ONE_FILE_BYTES = 1 << 30
-"""A protocol buffer ends at 2 GiB: graphs with more weights than half of that get a file for them."""
+"""A protocol buffer ends at 2 GiB: graphs with more weights than half of that get a file for them.
+
+So do those that come with one: the engine would name it, and not find it where it lies itself.
+"""
 
 
 class OnnxRuntimeBuilder:
@@ -45,7 +49,7 @@ class OnnxRuntimeBuilder:
         options = session_options(self._threads)
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.optimized_model_filepath = str(engine)
-        if total_bytes(onnx) > _ONE_FILE_BYTES:
+        if external_files(onnx) or total_bytes(onnx) > _ONE_FILE_BYTES:
             name = "session.optimized_model_external_initializers_file_name"
             options.add_session_config_entry(name, f"{engine.name}.data")
         try:
@@ -62,19 +66,31 @@ class OnnxRuntimeBuilder:
 def _growing(onnx: Path, folder: Path) -> Path | None:
     """``onnx`` with a cache that grows in place, in ``folder``; ``None`` where it has none or is laid out otherwise.
 
-    Nor can that be done without the onnx package, or with weights beside the graph.
+    Nor can that be done without the onnx package, or with weights beside the graph on another disk.
     """
-    if not _knows_onnx() or external_files(onnx):
+    if not _knows_onnx():
         return None
     from vlm_ros.build.onnxruntime.growing_cache import grow_cache_in_place
     from vlm_ros.build.precision.files import read_model, write_model
 
-    model = read_model(onnx)
-    if not grow_cache_in_place(model):
+    model = read_model(onnx, external=False)
+    if not grow_cache_in_place(model) or not _linked(onnx, folder):
         return None
     path = folder / onnx.name
     write_model(model, path)
     return path
+
+
+def _linked(onnx: Path, folder: Path) -> bool:
+    """Put the weights beside ``onnx`` into ``folder`` too, without copying them; whether the disk can do that."""
+    try:
+        for file in external_files(onnx):
+            place = folder / file.relative_to(onnx.parent)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.link(file, place)
+    except OSError:
+        return False
+    return True
 
 
 def _knows_onnx() -> bool:

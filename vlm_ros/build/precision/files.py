@@ -15,10 +15,10 @@ ONE_FILE_BYTES = 1_500_000_000
 """Graphs with more weights keep them in ``<name>.data``: a protocol buffer ends at 2 GiB."""
 
 
-def read_model(path: Path) -> Model:
-    """The graph at ``path`` with its weights; ``BadBundle`` where it is none."""
+def read_model(path: Path, *, external: bool = True) -> Model:
+    """The graph at ``path`` with its weights, those beside it only if ``external``; ``BadBundle`` where it is none."""
     try:
-        return onnx.load(path)
+        return onnx.load(path, load_external_data=external)
     except Exception as error:  # protobuf's errors have no base of their own
         raise BadBundle(f"'{path}' is not a whole ONNX file ({error}): export or copy it again") from error
 
