@@ -11,6 +11,7 @@ from vlm_ros.navigation.place import Place
 from vlm_ros.navigation.policy import Senses, Wish
 from vlm_ros.navigation.seeking import Seeking, SeekingConfig
 from vlm_ros.navigation.spotting import Spotting
+from vlm_ros.navigation.states import State
 from vlm_ros.navigation.steering import Steering
 
 _SPREAD_PER_S = 2.0
@@ -50,6 +51,6 @@ class FollowPolicy:
         angle_rad = target.angle_from(senses.pose)
         kept_m = self._config.camera_forward_m + self._config.follow_distance_m
         if target.distance_from(senses.pose) - kept_m < _CLOSE_ENOUGH_M:
-            return Wish(self._steering.turn(senses, angle_rad), "watching", "the target is close enough")
+            return Wish(self._steering.turn(senses, angle_rad), State.WATCHING, "the target is close enough")
         velocity = self._steering.drive(senses, self._memory, target, kept_m)
-        return Wish(velocity, "following", "the target is ahead")
+        return Wish(velocity, State.FOLLOWING, "the target is ahead")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vlm_ros.core.motion import Pose, Scan
 from vlm_ros.core.percept import PathAhead
 from vlm_ros.navigation.grid import Floats, Grid
+from vlm_ros.navigation.place import Place
 
 _HALF_M = 10.0
 _CELL_M = 0.1
@@ -29,6 +30,8 @@ _BODY_CELLS = 2
 _FORGETTING_PER_S = 0.005
 _HIDING_PER_M = 0.15
 """How likely a metre of floor that nobody has asked about hides what is behind it."""
+_DISTRUSTED_M, _DISTRUST = 0.25, 0.1
+"""A place that cannot be reached, and what that makes each of its cells."""
 _WIDE = 3.0
 """Cells that an obstacle takes up across the view, which the answers cannot tell: one would do to block the path."""
 
@@ -53,6 +56,12 @@ class Ground:
         after = before * says_so / (says_so * blocked + says_wrongly * (1.0 - blocked))
         self._taken[cells] = np.clip(before + weight * (after - before), 1e-4, 0.95)
         self._known[cells] = True
+
+    def distrust(self, place: Place) -> None:
+        """Note that the robot got no further at ``place``, whatever the answers say."""
+        x_m, y_m = self._grid.centres_m
+        around = np.flatnonzero(np.hypot(x_m - place.x_m, y_m - place.y_m) < _DISTRUSTED_M)
+        self._taken[around] = np.maximum(self._taken[around], _DISTRUST)
 
     def learn_scan(self, scan: Scan, pose: Pose) -> None:
         """Take a laser scan: free up to each hit, taken at it."""
@@ -83,6 +92,10 @@ class Ground:
         wide = np.minimum(_WIDE * self._taken, 0.95)
         taken = np.where(self._known, wide, np.maximum(wide, _HIDING_PER_M * _CELL_M))
         return np.asarray(1.0 - (1.0 - taken[cells]) ** (step_m / _CELL_M))
+
+    def unknown(self, x_m: Floats, y_m: Floats) -> NDArray[np.bool_]:
+        """Whether no answer and no scan has spoken of the floor at each point."""
+        return np.asarray(~self._known[self._grid.cells_at(x_m, y_m)])
 
     def crowded(self, x_m: Floats, y_m: Floats) -> Floats:
         """Probability that a robot standing at each point would touch something."""

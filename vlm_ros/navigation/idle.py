@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vlm_ros.core.motion import STANDSTILL
 from vlm_ros.navigation.policy import Senses, Wish
+from vlm_ros.navigation.states import State
 
 
 class IdlePolicy:
@@ -11,4 +12,4 @@ class IdlePolicy:
 
     def step(self, senses: Senses) -> Wish:
         """Zero."""
-        return Wish(STANDSTILL, "idle", "no task")
+        return Wish(STANDSTILL, State.IDLE, "no task")

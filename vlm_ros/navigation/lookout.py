@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vlm_ros.navigation.grid import Floats
 from vlm_ros.navigation.looks import newness
@@ -15,7 +16,6 @@ from vlm_ros.navigation.policy import Senses
 from vlm_ros.navigation.route import Ways
 from vlm_ros.navigation.sight import SECTORS, rings_m, views
 from vlm_ros.navigation.steering import SteeringConfig
-from vlm_ros.navigation.track import wrapped
 
 _TURNS_RAD = np.radians(np.arange(-180.0, 180.0, 10.0))
 _LOOK_TAKES_S = 0.8
@@ -26,7 +26,11 @@ _EVERY = 3
 """Every third cell of the ways, in both directions, is a place to look from."""
 _FURTHEST_M = 14.0
 _WAY_COSTS = 1.6
+_DOUBTFUL_M = 10.0
+"""A way that costs so much more than the straight line is as likely to fail as e to 1."""
 _FITS = 0.5
+_SHOWN_BEFORE = 0.15
+"""What a direction is still worth where the camera has looked that way from close by."""
 
 
 @dataclass(frozen=True)
@@ -66,28 +70,40 @@ def best_turn(memory: Memory, senses: Senses, config: SteeringConfig, turning: f
     return Turn(float(_TURNS_RAD[best]), float(promise[best]))
 
 
-def best_place(memory: Memory, senses: Senses, ways: Ways, config: SteeringConfig) -> Outlook | None:
-    """The best place to look around from; ``None`` where the robot cannot get anywhere."""
+def best_place(
+    memory: Memory, senses: Senses, ways: Ways, config: SteeringConfig, kept: Place | None = None
+) -> Outlook | None:
+    """The best place to look around from; ``None`` where the robot cannot get anywhere.
+
+    ``kept`` is where it is going: another place must be worth ``_KEEP_ON`` times as much.
+    """
     cells = _places(memory, ways)
+    if kept is not None:
+        cells = np.append(cells, ways.cell_of(kept))
     if not cells.size:
         return None
     x_m, y_m = (middle[cells] for middle in ways.grid.centres_m)
     grid, unseen = memory.belief.grid, 1.0 - memory.floor.seen
-    shown, floor = views(memory.ground, grid, x_m, y_m, _recall(memory), np.stack([memory.interest, unseen])).sum(
-        axis=2
-    )
-    angle_rad = np.arctan2(y_m - senses.pose.y_m, x_m - senses.pose.x_m) - senses.pose.yaw_rad
-    turn_s = np.array([abs(wrapped(float(angle))) for angle in angle_rad]) / config.turn_radps
-    look_s = (
-        _LOOKS_AROUND * max(_LOOK_TAKES_S, senses.answer_every_s) + _TURNING_AROUND * 2 * math.pi / config.turn_radps
-    )
-    promise = shown / (turn_s + _WAY_COSTS * ways.cost_m[cells] / config.cruise_mps + look_s)
+    by_sector = views(memory.ground, grid, x_m, y_m, _recall(memory), np.stack([memory.interest, unseen]))
+    beside = memory.looks.shown_from_beside(x_m, y_m, SECTORS, memory.eyes.half_fov_rad)
+    shown, floor = (by_sector * np.where(beside, _SHOWN_BEFORE, 1.0)).sum(axis=2)
+    away_m, cost_m = np.hypot(x_m - senses.pose.x_m, y_m - senses.pose.y_m), ways.cost_m[cells]
+    sure = np.exp(-np.maximum(0.0, cost_m - away_m) / _DOUBTFUL_M)
+    promise = sure * shown / (_WAY_COSTS * cost_m / config.cruise_mps + _looking_around_s(senses, config))
+    if kept is not None:
+        promise[-1] *= _KEEP_ON
     best = int(np.argmax(promise))
-    place = Place(float(x_m[best]), float(y_m[best]))
-    return Outlook(place, float(promise[best]), float(floor.max()) * grid.cell_m**2)
+    is_kept = kept is not None and best == len(cells) - 1
+    place = kept if kept is not None and is_kept else Place(float(x_m[best]), float(y_m[best]))
+    return Outlook(place, float(promise[best]), float((sure * floor).max()) * grid.cell_m**2)
 
 
-def _places(memory: Memory, ways: Ways) -> np.ndarray:
+def _looking_around_s(senses: Senses, config: SteeringConfig) -> float:
+    looks_s = _LOOKS_AROUND * max(_LOOK_TAKES_S, senses.answer_every_s)
+    return looks_s + _TURNING_AROUND * 2 * math.pi / config.turn_radps
+
+
+def _places(memory: Memory, ways: Ways) -> NDArray[np.int64]:
     """Cells of the ways where the robot can get to, and fits."""
     count = ways.grid.count
     lattice = np.arange(count**2).reshape(count, count)[_EVERY // 2 :: _EVERY, _EVERY // 2 :: _EVERY].ravel()

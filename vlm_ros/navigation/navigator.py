@@ -177,7 +177,7 @@ class Navigator:
             velocity=command.velocity,
             mode=self._mode,
             target=self._target,
-            state=wish.state,
+            state=wish.state.value,
             reason=wish.reason,
             gate=command.reason,
             gate_text=command.text,

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from vlm_ros.core.motion import Pose, Scan, Velocity
 from vlm_ros.core.percept import Percept
+from vlm_ros.navigation.states import State
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Wish:
     """
 
     velocity: Velocity
-    state: str
+    state: State
     reason: str
     outcome: Outcome | None = None
 

@@ -15,8 +15,10 @@ from vlm_ros.navigation.place import Place
 _CELL_M = 0.2
 _HALF_M = 6.0
 _AHEAD_M = 0.8
-_BLOCKED_COSTS = 20.0
+_BLOCKED_COSTS = 60.0
 """Metres of free way that one metre of surely blocked way is worth."""
+_UNKNOWN_COSTS = 0.3
+"""As much for a metre that nothing is known of: there may be a wall."""
 _MOVES = tuple((dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1) if (dx, dy) != (0, 0))
 
 
@@ -30,23 +32,24 @@ class Ways:
         self.grid = Grid(pose.x_m, pose.y_m, _HALF_M, _CELL_M)
         self._start = int(self.grid.cells_at(pose.x_m, pose.y_m))
         count = self.grid.count
-        price = 1.0 + _BLOCKED_COSTS * ground.crowded(*self.grid.centres_m) ** 2
+        middles_m = self.grid.centres_m
+        price = 1.0 + _BLOCKED_COSTS * ground.crowded(*middles_m) ** 2 + _UNKNOWN_COSTS * ground.unknown(*middles_m)
         self._costs = _costs_from(self._start, price.reshape(count, count))
         self.cost_m: Floats = self._costs[1:-1, 1:-1].ravel()
 
     def cost_to(self, place: Place) -> float:
         """Cost of the way to ``place``, or to the nearest edge of the grid on the line to it."""
-        return float(self.cost_m[self._cell_of(place)])
+        return float(self.cost_m[self.cell_of(place)])
 
     def next_to(self, goal: Place) -> Place:
         """A place on the way to ``goal``, about ``_AHEAD_M`` away; ``goal`` itself where it is closer."""
-        way, start = [self._cell_of(goal)], self._start
+        way, start = [self.cell_of(goal)], self._start
         while way[-1] != start:
             way.append(self._before(way[-1]))
         ahead = way[max(0, len(way) - 1 - round(_AHEAD_M / _CELL_M))]
         return goal if ahead == way[0] else self._place(ahead)
 
-    def _cell_of(self, place: Place) -> int:
+    def cell_of(self, place: Place) -> int:
         """The cell of ``place``, drawn into the grid along the line to the robot."""
         away_m = max(abs(place.x_m - self.grid.x_m), abs(place.y_m - self.grid.y_m))
         share = min(1.0, (_HALF_M - _CELL_M / 2) / max(away_m, _CELL_M))

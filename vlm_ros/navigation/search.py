@@ -14,6 +14,7 @@ from vlm_ros.navigation.place import Place
 from vlm_ros.navigation.policy import Outcome, Senses, Wish
 from vlm_ros.navigation.seeking import Seeking, SeekingConfig
 from vlm_ros.navigation.spotting import Spotting
+from vlm_ros.navigation.states import State
 from vlm_ros.navigation.steering import Steering
 
 _STAND_OFF = 0.75
@@ -61,8 +62,8 @@ class SearchPolicy:
         if senses.now_s < self._ends_s:
             return None
         if self._target.ever:
-            return Wish(STANDSTILL, "lost", "the target was seen but not reached in time", Outcome.LOST)
-        return Wish(STANDSTILL, "not_found", f"the target was not seen in {self._timeout_s:g} s", Outcome.NOT_FOUND)
+            return Wish(STANDSTILL, State.LOST, "the target was seen but not reached in time", Outcome.LOST)
+        return Wish(STANDSTILL, State.NOT_FOUND, f"the target was not seen in {self._timeout_s:g} s", Outcome.NOT_FOUND)
 
     def _wish(self, senses: Senses) -> Wish:
         learnt = self._memory.learn(senses)
@@ -74,7 +75,7 @@ class SearchPolicy:
             return self._approach(senses, self._target.place)
         wish = self._seeking.step(senses, learnt)
         if self._seeking.seen_all:
-            return Wish(STANDSTILL, "not_found", "all floor within reach has been looked at", Outcome.NOT_FOUND)
+            return Wish(STANDSTILL, State.NOT_FOUND, "all floor within reach has been looked at", Outcome.NOT_FOUND)
         return wish
 
     def _approach(self, senses: Senses, target: Place) -> Wish:
@@ -83,10 +84,10 @@ class SearchPolicy:
         if self._seems_near(senses):
             self._confirmed_at = pose
             self._confirmation = Confirmation(self._config.confirm_lead, pose.yaw_rad + angle_rad)
-            return Wish(STANDSTILL, "confirming", "standing still to look again")
+            return Wish(STANDSTILL, State.CONFIRMING, "standing still to look again")
         stand_off_m = self._config.camera_forward_m + _STAND_OFF * self._config.near_m
         velocity = self._steering.drive(senses, self._memory, target, stand_off_m)
-        return Wish(velocity, "approaching", "the target was seen")
+        return Wish(velocity, State.APPROACHING, "the target was seen")
 
     def _seems_near(self, senses: Senses) -> bool:
         """Whether it is time to stop and look again: not twice at one spot on the word of a single picture."""
@@ -99,11 +100,11 @@ class SearchPolicy:
     def _confirm(self, senses: Senses, confirmation: Confirmation) -> Wish:
         verdict = confirmation.vote(senses)
         if verdict is Verdict.NEAR:
-            return Wish(STANDSTILL, "found", "the target is near, in several pictures", Outcome.FOUND)
+            return Wish(STANDSTILL, State.FOUND, "the target is near, in several pictures", Outcome.FOUND)
         if verdict is not Verdict.OPEN:
             self._confirmation = None
         if verdict is Verdict.NOTHING:
             self._memory.belief.doubt(senses.pose, self._config.near_m, _DOUBTED)
             self._target.update(self._memory.belief, senses.pose)
         velocity = self._steering.turn(senses, confirmation.aim_rad(senses))
-        return Wish(velocity, "confirming", "looking again")
+        return Wish(velocity, State.CONFIRMING, "looking again")

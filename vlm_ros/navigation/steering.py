@@ -26,9 +26,11 @@ _WAIT_COSTS_RAD_PER_S, _LONGEST_WAIT_COSTS_RAD = 0.1, 0.35
 _BENEFIT = 0.5
 _FAR_M = 1.6
 _WORTH_A_DETOUR = 0.4
-_LONG_WAY = 1.5
+_LONG_WAY = 2.5
 """The way goes around something where it costs so many times as much as the straight line."""
 _CREEP_M = 0.15
+_PROGRESS_M, _STALLED_S, _STALLED_ANSWERS, _DISTRUSTED_AHEAD_M = 0.2, 4.0, 6.0, 0.5
+"""A robot that has not moved so far in so many seconds and answers takes what is before it for an obstacle."""
 _TURN_FIRST_RAD = math.radians(12.0)
 _SLOWER_IN_CURVES = 0.6
 _TURN_GAIN_PER_S = 2.5
@@ -44,8 +46,8 @@ _DARE_M, _DARE = 0.5, 0.4
 class SteeringConfig:
     """How fast a policy likes to drive; the gate has the last word."""
 
-    cruise_mps: float = setting(0.3, "speed wished for on a clear way", unit="m/s", low=0.05, high=3.0)
-    turn_radps: float = setting(0.8, "turn rate wished for", unit="rad/s", low=0.1, high=6.0)
+    cruise_mps: float = setting(0.4, "speed wished for on a clear way", unit="m/s", low=0.05, high=3.0)
+    turn_radps: float = setting(1.2, "turn rate wished for", unit="rad/s", low=0.1, high=6.0)
 
 
 class Steering:
@@ -57,11 +59,13 @@ class Steering:
         self._course_rad: float | None = None
         self._percept: Percept | None = None
         self._heard_at = Pose(0.0, 0.0, 0.0)
+        self._moving_from: Place | None = None
+        self._moving_s = 0.0
 
     def turn(self, senses: Senses, angle_rad: float) -> Velocity:
         """Turn on the spot, at most as far past the picture that is being answered as pictures still overlap."""
         self._hears(senses)
-        self._course_rad = None
+        self._course_rad = self._moving_from = None
         return Velocity(0.0, self._turn_rate(senses, angle_rad))
 
     def drive(self, senses: Senses, memory: Memory, goal: Place, stop_before_m: float = 0.0) -> Velocity:
@@ -72,7 +76,9 @@ class Steering:
             straight = ground.blocked(pose, np.array([goal.angle_from(pose)]), max(SEEN_TO_M, min(distance_m, _FAR_M)))
             ways = memory.ways(pose)
             around = straight[0] > _WORTH_A_DETOUR or ways.cost_to(goal) > _LONG_WAY * goal.distance_from(pose)
-            self._course_rad = self._course_to(ways.next_to(goal) if around else goal, senses, memory)
+            next_place = ways.next_to(goal) if around else goal
+            self._note_progress(senses, memory, next_place)
+            self._course_rad = self._course_to(next_place, senses, memory)
         angle_rad = wrapped(self._course_rad - pose.yaw_rad)
         turn_radps = self._turn_rate(senses, angle_rad)
         if abs(angle_rad) > _TURN_FIRST_RAD:
@@ -82,6 +88,15 @@ class Steering:
         if ground.blocked(pose, np.zeros(1), _DARE_M)[0] > _DARE:
             speed_mps = 0.0
         return Velocity(speed_mps, turn_radps)
+
+    def _note_progress(self, senses: Senses, memory: Memory, next_place: Place) -> None:
+        """Look for another way where this one leads nowhere."""
+        pose, patience_s = senses.pose, _STALLED_S + _STALLED_ANSWERS * senses.answer_every_s
+        if self._moving_from is None or self._moving_from.distance_from(pose) > _PROGRESS_M:
+            self._moving_from, self._moving_s = Place(pose.x_m, pose.y_m), senses.now_s
+        elif senses.now_s - self._moving_s > patience_s and next_place.distance_from(pose) > _PROGRESS_M:
+            memory.ground.distrust(Place.seen_at(pose, next_place.angle_from(pose), _DISTRUSTED_AHEAD_M))
+            self._moving_from = None
 
     def _hears(self, senses: Senses) -> bool:
         """Whether there is a new answer. The next one is about a picture that is taken here and now, at the soonest."""

@@ -48,6 +48,6 @@ def test_way_through_a_barrier_costs_more_than_the_way_around_it():
     closed = Ways(barrier(*(0.2 * number for number in range(-10, 11))), ORIGIN)
     open_ = Ways(Ground(ORIGIN), ORIGIN)
     behind = Place(1.2, 0.0)
-    assert open_.cost_to(behind) == pytest.approx(1.2, rel=0.15)
+    assert 1.2 <= open_.cost_to(behind) < 2.2
     assert closed.cost_to(behind) > 2.5 * open_.cost_to(behind)
     assert closed.cost_to(Place(-1.2, 0.0)) < 0.5 * closed.cost_to(behind)
