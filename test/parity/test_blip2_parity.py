@@ -24,6 +24,7 @@ from vlm_ros.core.frame import Frame
 from vlm_ros.export import blip2
 from vlm_ros.export.exporting import export_bundle
 from vlm_ros.export.validation import check_part
+from vlm_ros.models.batching import Request, ask_all
 from vlm_ros.models.loading import load_model
 from vlm_ros.runtime.kv_cache import KvLayout
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
@@ -189,6 +190,16 @@ def test_answers_on_tensorrt_are_those_of_onnx_runtime(pair, model, tmp_path):
     question = (QUESTIONS[0], FreeText(max_tokens=8))
     with model_on_emulator(pair.bundle, tmp_path) as emulated:
         assert emulated.observe(Frame(NOISE)).ask(*question).text == model.observe(Frame(NOISE)).ask(*question).text
+
+
+def test_answers_of_a_batch_are_those_of_one_after_the_other(pair, model):
+    frames = [Frame(NOISE), Frame(NOISE[::-1])]
+    requests = [Request(frame, question, FreeText(16)) for frame in frames for question in QUESTIONS]
+    batched, single = (list(ask_all(model, requests, max_batch=size)) for size in (3, 1))
+    assert [answer.text for answer in batched] == [answer.text for answer in single]
+    assert len({answer.text for answer in single}) == len(requests)
+    if pair.text != "t5":
+        assert model.takes_batches
 
 
 @pytest.mark.parametrize("part", WEIGHTS)
