@@ -103,6 +103,7 @@ def test_weights_get_a_file_of_their_own_when_they_are_large(tmp_path: Path, mon
     onnx = pytest.importorskip("onnx")
     (tmp_path / "bundle" / "onnx").mkdir(parents=True)
     source = tmp_path / "bundle" / "onnx" / "vision_encoder.onnx"
+    shutil.copyfile(BUNDLE.file("config.json"), tmp_path / "bundle" / "config.json")
     model = onnx.load(str(BUNDLE.onnx("vision_encoder")))
     onnx.save(model, str(source), save_as_external_data=True, location="vision_encoder.onnx_data", size_threshold=1024)
     monkeypatch.setattr(onnxruntime_builder, "_ONE_FILE_BYTES", 0)
