@@ -26,18 +26,21 @@ def sources_of(bundles: Iterable[Bundle]) -> set[str]:
 
 
 def unneeded_by(devices: Devices, sources: Collection[str], unused_s: float) -> Unneeded:
-    """Engines for other devices are not needed, nor those of other models that nobody found for ``unused_s`` seconds.
+    """Engines for other devices, or for another version of a library that is here, are not needed.
 
-    A model may lie anywhere, so that one which is not among ``sources`` may still be somebody's.
+    Nor are those that nobody found for ``unused_s`` seconds, if they are of models not among ``sources``, or for a
+    library that is not here: a model may lie anywhere, and a library in another Python environment.
     """
+    libraries = {runtime.split()[0] for runtime, _ in devices}
 
     def reason(manifest: Manifest, found_at_s: float) -> str:
-        if not usable(manifest, devices):
-            return f"for {manifest.key.runtime} on {manifest.key.device}"
-        unused = time.time() - found_at_s
-        if manifest.key.source not in sources and unused >= unused_s:
-            return f"of a model that is not here, and not used for {unused / 86400:.0f} days"
-        return ""
+        key, unused = manifest.key, time.time() - found_at_s
+        if not usable(manifest, devices) and key.runtime.split()[0] in libraries:
+            return f"for {key.runtime} on {key.device}"
+        if unused < unused_s or (usable(manifest, devices) and key.source in sources):
+            return ""
+        what = "of a model" if usable(manifest, devices) else f"for {key.runtime}, a library"
+        return f"{what} that is not here, and not used for {unused / 86400:.0f} days"
 
     return reason
 

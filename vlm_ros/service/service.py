@@ -74,6 +74,8 @@ class Service:
     @property
     def health(self) -> tuple[bool, str]:
         """Whether all is as it should be, and in words what answers and why."""
+        if self.on_engines and self.news.failure:
+            return False, f"on {self.runtime}, of an earlier build; the last one failed: {self.news.failure}"
         if self.on_engines:
             return True, f"on {self.runtime}"
         if self.fault:

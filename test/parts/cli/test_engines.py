@@ -32,9 +32,9 @@ def told(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> di
     return json.loads(capsys.readouterr().out)
 
 
-def add_of_another_device(store: EngineStore) -> str:
+def add_of_another_device(store: EngineStore, **changes: str) -> str:
     folder, manifest = store.entries()[0]
-    key = replace(manifest.key, device="another device")
+    key = replace(manifest.key, device="another device", **changes)
     store.add(key, lambda engine: engine.write_bytes(b"plan"))
     return key.name
 
@@ -89,3 +89,13 @@ def test_prune_removes_what_no_device_or_model_here_needs(
     assert told(capsys, "prune", "--model", str(copy))["removed"] == {}
     assert set(told(capsys, "prune")["removed"]) == set(own) - {foreign}
     assert store.entries() == []
+
+
+def test_plans_of_a_library_that_is_not_here_stay_until_nobody_used_them_for_long(
+    store: EngineStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They may be for another Python environment of the same board, and took hours to build."""
+    plan = add_of_another_device(store, runtime="otherruntime 10.3")
+    assert told(capsys, "prune")["removed"] == {}
+    os.utime(store.folder / plan, (0, 0))
+    assert list(told(capsys, "prune")["removed"]) == [plan]

@@ -109,6 +109,15 @@ def test_what_is_heard_of_the_build_is_told(service: Service) -> None:
     assert service.health == (False, "on ONNX Runtime, since the engines could not be built: the disk is full")
 
 
+def test_a_failed_build_is_told_when_engines_of_an_earlier_one_answer(store: EngineStore) -> None:
+    build_bundle(TINY, store)
+    service = open_service(TINY, ServiceConfig(), store)
+    service.news = BuildNews(failure="'q4.onnx' was made of an older graph")
+    fine, text = service.health
+    assert not fine
+    assert "of an earlier build; the last one failed: 'q4.onnx' was made of an older graph" in text
+
+
 def test_engines_that_do_not_load_are_named_and_others_in_their_place_are_taken(
     service: Service, store: EngineStore
 ) -> None:
