@@ -103,6 +103,37 @@ def make_minicpm_v(folder: Path, kind: str = "qwen2", seed: int = 0) -> None:
     save(folder, MiniCPMV4_6ForConditionalGeneration, config, seed)
 
 
+def make_llava_onevision(folder: Path, kind: str = "qwen2", seed: int = 0) -> None:
+    """LLaVA-OneVision with a text model of ``kind``: up to four tiles of 32 pixels, features of two."""
+    from transformers import (
+        AutoConfig,
+        LlavaOnevisionConfig,
+        LlavaOnevisionForConditionalGeneration,
+        SiglipVisionConfig,
+    )
+    from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
+
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = CHAT_TEMPLATE
+    tokenizer.save_pretrained(folder)
+    resolutions = [[32, 32], [32, 64], [64, 32], [64, 64]]
+    LlavaOnevisionImageProcessorPil(size={"height": 32, "width": 32}, image_grid_pinpoints=resolutions).save_pretrained(
+        folder
+    )
+    vision = SiglipVisionConfig(
+        image_size=32, patch_size=8, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2
+    )
+    config = LlavaOnevisionConfig(
+        text_config=AutoConfig.for_model(kind, **_LLAVA["text_sizes"](len(tokenizer))),
+        vision_config=vision,
+        image_grid_pinpoints=resolutions,
+        vision_aspect_ratio="anyres_max_2",
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        video_token_index=3,
+    )
+    save(folder, LlavaOnevisionForConditionalGeneration, config, seed)
+
+
 def make_tokenizer(*more: str) -> Any:
     """The tokenizer of the tiny LLaVA with ``more`` special tokens."""
     tokenizer = _LLAVA["make_processor"]().tokenizer

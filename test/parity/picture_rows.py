@@ -58,6 +58,17 @@ def read_slices(processor: Any, image: Any) -> tuple[Inputs, str]:
     return picture, f"<image_id>0</image_id><image>{overview}</image>" + "\n".join(lines)
 
 
+def read_resolutions(processor: Any, image: Any) -> tuple[Inputs, str]:
+    """LLaVA-OneVision: the picture small, and large in tiles; how many tokens, only its processor knows."""
+    from transformers import LlavaOnevisionProcessor
+
+    made = processor(image, return_tensors="pt")
+    counts = LlavaOnevisionProcessor.__new__(LlavaOnevisionProcessor)
+    counts.image_processor, counts.num_image_tokens, counts.vision_aspect_ratio = processor, 16, "anyres_max_2"
+    tokens = counts._get_number_of_features(image.height, image.width, 32, 32)
+    return {name: made[name] for name in ("pixel_values", "image_sizes")}, "<image>" * tokens
+
+
 ROWS = {
     "smolvlm": Row(
         "make_smolvlm",
@@ -81,6 +92,13 @@ ROWS = {
         "<|image_pad|>",
         read_patches,
         counts_kinds=True,
+    ),
+    "llava_onevision": Row(
+        "make_llava_onevision",
+        "qwen2",
+        "llava_onevision.image_processing_pil_llava_onevision.LlavaOnevisionImageProcessorPil",
+        "<image>",
+        read_resolutions,
     ),
     "minicpm_v": Row(
         "make_minicpm_v",

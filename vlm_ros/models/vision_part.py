@@ -53,6 +53,12 @@ class VisionPart:
         )
         return np.concatenate([self._run(part) for part in parts])
 
+    def constant(self, name: str, tensors: Mapping[str, Array]) -> Array | None:
+        """The output ``name``, which is the same whatever ``tensors`` are; ``None`` where the graph has none."""
+        if name not in self._runner.outputs:
+            return None
+        return self._runner.run(self._feeds(tensors))[name]
+
     def _tiles_at_once(self, pixels: Array) -> int:
         if pixels.ndim < 3:
             return len(pixels)  # a row of patches, which is one picture
@@ -60,12 +66,14 @@ class VisionPart:
         return fixed if isinstance(fixed, int) else 1
 
     def _run(self, tensors: Mapping[str, Array]) -> Array:
+        features = self._runner.run(self._feeds(tensors))[self._output]
+        return features.reshape(-1, features.shape[-1])
+
+    def _feeds(self, tensors: Mapping[str, Array]) -> dict[str, Array]:
         missing = [spec.name for role, spec in self._inputs.items() if role not in tensors]
         if missing:
             raise BadBundle(f"the vision encoder takes {missing}, which this family of models does not make")
-        feeds = {spec.name: _fitted(tensors[role], spec) for role, spec in self._inputs.items()}
-        features = self._runner.run(feeds)[self._output]
-        return features.reshape(-1, features.shape[-1])
+        return {spec.name: _fitted(tensors[role], spec) for role, spec in self._inputs.items()}
 
 
 def _inputs_by_role(runner: Runner) -> dict[str, TensorSpec]:
