@@ -18,6 +18,7 @@ from PIL import Image
 from vlm_ros.core.agreement import agreement_of
 from vlm_ros.core.answer import Choices, FreeText, Regex
 from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.card import ModelCard
 from vlm_ros.core.errors import BadBundle, BadQuestion, ExportFailed
 from vlm_ros.core.frame import Frame
 from vlm_ros.core.percept import PathAhead
@@ -135,7 +136,7 @@ def test_one_of_the_choices_is_said_and_other_forms_are_refused(speaking):
         observation.ask(LONG, Choices(("no", "\U0001f916")))
 
 
-@pytest.mark.parametrize("question", ["", "\x00", "is it [SEP] red?", "red " * 140])
+@pytest.mark.parametrize("question", ["", "\x00", "is it [SEP] red?", "red " * 80])
 def test_question_is_refused_when_nobody_can_answer_it(speaking, question):
     with pytest.raises(BadQuestion):
         speaking.model.observe(Frame(PICTURES[0])).ask(question, FreeText(4))
@@ -232,6 +233,7 @@ def test_architecture_is_named_when_it_is_not_known(comparing, tmp_path):
 
 
 def test_robot_gets_a_readable_percept_from_a_model_that_speaks(speaking):
-    percept = perceive(speaking.model.observe(Frame(PICTURES[0])), "red ball", speaking.bundle.card, deadline_s=60.0)
+    card = ModelCard(find_prompt="where is the {target}?", path_prompt="is the path clear?")
+    percept = perceive(speaking.model.observe(Frame(PICTURES[0])), "red ball", card, deadline_s=60.0)
     assert percept.readable
     assert percept.path is not PathAhead.UNKNOWN

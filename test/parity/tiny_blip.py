@@ -82,7 +82,7 @@ def make_blip(folder: Path, architecture: str, draw_weights) -> None:
     tokenizer.add_special_tokens({"bos_token": "[DEC]"})
     tokenizer.add_special_tokens({"additional_special_tokens": ["[ENC]"]})
     ids = {"bos_token_id": len(VOCABULARY), "sep_token_id": VOCABULARY.index("[SEP]"), "pad_token_id": 0}
-    text = {**SIZES, "max_position_embeddings": 128, "vocab_size": len(tokenizer), **ids}
+    text = {**SIZES, "max_position_embeddings": 64, "vocab_size": len(tokenizer), **ids}
     # As in BLIP large, pictures are wider than texts, but where a decoder looks at the states of a question.
     vision = {**VISION, "hidden_size": 32 if architecture == "BlipForQuestionAnswering" else 48}
     config = BlipConfig(text_config=text, vision_config=vision, projection_dim=16, image_text_hidden_size=16)
