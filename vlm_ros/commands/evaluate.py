@@ -100,7 +100,7 @@ def _runs(arguments: argparse.Namespace) -> Runs:
 
 
 def _write_pictures(runs: Runs, results: list[EpisodeResult], folder: Path) -> None:
-    """A picture of every run, and a sheet of up to six of them, those that went wrong first."""
+    """A picture of every run, and a sheet of up to eight of them, those that went wrong first."""
     from vlm_ros.evaluation.picture import picture_of_run
     from vlm_ros.evaluation.sheet import sheet_of
 
@@ -109,4 +109,4 @@ def _write_pictures(runs: Runs, results: list[EpisodeResult], folder: Path) -> N
     for result, picture in zip(results, pictures, strict=True):
         picture.save(folder / f"{result.seed}.png")
     order = sorted(range(len(results)), key=lambda number: results[number].success and not results[number].touches)
-    sheet_of([pictures[number] for number in order[:6]]).save(folder / "sheet.jpg", quality=88)
+    sheet_of([pictures[number] for number in order[:8]]).save(folder / "sheet.jpg", quality=88)

@@ -9,7 +9,7 @@ from vlm_ros.evaluation.metrics import EpisodeResult
 from vlm_ros.evaluation.plan import INK, WALL, Color, Plan
 from vlm_ros.sim.scene import Rgb, Scene
 
-SIZE_PX = 460
+SIZE_PX = 400
 _TITLE_PX = 62
 _WAY, _START, _TOUCH, _GOOD = (30, 90, 200), (30, 140, 80), (205, 40, 40), (24, 110, 60)
 _EVERY = 4

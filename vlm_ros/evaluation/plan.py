@@ -90,14 +90,10 @@ class Plan:
             ends = [(x - reach, y - side * reach), (x + reach, y + side * reach)]
             self._draw.line(ends, fill=color, width=round(0.06 * self._px_per_m))
 
-    def label(self, at: Point, text: str, color: Color = INK) -> None:
-        """Small lettering around a point."""
-        self._draw.text(self._px(*at), text, fill=color, font=_font(11), anchor="mm", stroke_width=5, stroke_fill=PAPER)
-
     def title(self, lines: Sequence[tuple[str, Color]]) -> None:
         """Lettering at the top, a line each."""
         for number, (text, color) in enumerate(lines):
-            self._draw.text((_FINER * 8, _FINER * (5 + 18 * number)), text, fill=color, font=_font(13))
+            self._draw.text((_FINER * 8, _FINER * (5 + 18 * number)), text, fill=color, font=_font(12))
 
     def _paste(self, colors: NDArray[np.uint8], corner_m: Point) -> None:
         height, width = colors.shape[:2]

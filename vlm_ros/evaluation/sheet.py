@@ -11,7 +11,7 @@ from vlm_ros.evaluation.plan import PAPER
 _GAP_PX = 8
 
 
-def sheet_of(pictures: Sequence[Image.Image], columns: int = 3) -> Image.Image:
+def sheet_of(pictures: Sequence[Image.Image], columns: int = 4) -> Image.Image:
     """``pictures``, at least one and all of one width, in rows of ``columns``."""
     rows = [pictures[first : first + columns] for first in range(0, len(pictures), columns)]
     heights = [max(picture.height for picture in row) + _GAP_PX for row in rows]

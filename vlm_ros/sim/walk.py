@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 GIVE_WAY_M = 0.3
 """Gap to the robot below which a walking target comes no closer."""
 PAUSE_S = (1.0, 4.0)
-_PAUSE_SHARE, _HIDING_SHARE = 0.4, 0.3
+HIDDEN_S = 2.0
+"""A target that passes behind something is out of the sight of a robot that stands still for at most so long."""
+_PAUSE_SHARE, _PASSING_SHARE = 0.3, 0.5
 _LEG_M = (0.6, 3.0)
 _BESIDE_M = 0.12
+_STEP_M = 0.08
 _TRIES, _CHOICE = 120, 25
 
 Point = tuple[float, float]
@@ -39,7 +42,8 @@ class Walk:
 class Walker:
     """Leads the target of ``scene`` from one drawn corner to the next, straight, with room for the robot to follow.
 
-    Three ways of ten lead, if they can, to where the robot does not see it; there it does not pause.
+    Half of its ways, if there are such, pass behind something, where the robot does not see it for up to two
+    seconds; where it can, it ends a way in the robot's sight.
     """
 
     def __init__(self, scene: Scene, walk: Walk) -> None:
@@ -75,13 +79,23 @@ class Walker:
     def _turn(self, robot: Point) -> None:
         """Choose the next way, and perhaps stand a while before it."""
         ways = list(islice(self._ways(robot), _CHOICE))
-        hidden = [to for to in ways if self._gap_m(robot, to) <= 0.0]
-        choices = hidden if hidden and self._rng.uniform() < _HIDING_SHARE else ways
-        seen = self._gap_m(robot, self._at) > 0.0
+        hidden_s = [self._hidden_s(robot, to) for to in ways]
+        short = [to for to, away_s in zip(ways, hidden_s, strict=True) if away_s <= HIDDEN_S]
+        passing = [to for to, away_s in zip(ways, hidden_s, strict=True) if 0.0 < away_s <= HIDDEN_S]
+        choices = passing if passing and self._rng.uniform() < _PASSING_SHARE else short or ways
         if choices:
             self._to = choices[int(self._rng.integers(len(choices)))]
-        if not choices or (seen and self._rng.uniform() < _PAUSE_SHARE):
+        if not choices or self._rng.uniform() < _PAUSE_SHARE:
             self._pause_s = self._rng.uniform(*PAUSE_S)
+
+    def _hidden_s(self, robot: Point, to: Point) -> float:
+        """How long something stands between it and the robot on the way to ``to``; infinite if so at the end."""
+        along = np.linspace(0.0, 1.0, 2 + int(math.dist(self._at, to) / _STEP_M))
+        xs, ys = (start + along * (end - start) for start, end in zip(self._at, to, strict=True))
+        sight = np.linspace(0.0, 1.0, 40)[:, np.newaxis]
+        lines = robot[0] + sight * (xs - robot[0]), robot[1] + sight * (ys - robot[1])
+        hidden = np.any(nearest_distance_m(self._others, *lines) <= 0.0, axis=0)
+        return math.inf if hidden[-1] else float(hidden.sum() * _STEP_M / self._walk.speed_mps)
 
     def _ways(self, robot: Point) -> Iterator[Point]:
         """Ends of ways on which target and robot fit between all things, past the robot too."""
@@ -101,7 +115,7 @@ class Walker:
 
     def _gap_m(self, start: Point, end: Point) -> float:
         """Smallest distance from the straight line between two points to any other thing."""
-        share = np.linspace(0.0, 1.0, 2 + int(math.dist(start, end) / 0.08))
+        share = np.linspace(0.0, 1.0, 2 + int(math.dist(start, end) / _STEP_M))
         xs, ys = start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1])
         return float(nearest_distance_m(self._others, xs, ys).min())
 
