@@ -33,8 +33,9 @@ def test_arguments_are_explained(name):
 
 
 @pytest.fixture
-def launched():
-    """``navigate.launch.py`` in the simulated room, interrupted as by Ctrl-C at the end."""
+def launched(tmp_path, monkeypatch):
+    """``navigate.launch.py`` in the simulated room without any engines, interrupted as by Ctrl-C at the end."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     command = ["ros2", "launch", "vlm_ros", "navigate.launch.py", "sim:=true", f"model:={BUNDLE}"]
     process = subprocess.Popen(command)
     yield process
@@ -81,6 +82,20 @@ def test_build_launch_tells_by_its_status_whether_it_built(model, status, tmp_pa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     command = ["ros2", "launch", "vlm_ros", "build.launch.py", f"model:={model}"]
     assert subprocess.run(command, timeout=UP_S).returncode == status
+
+
+def test_model_goes_on_when_the_build_beside_it_fails(tmp_path, monkeypatch, node):
+    (tmp_path / "cache").write_text("a file where the engine store should be")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    launched = subprocess.Popen(["ros2", "launch", "vlm_ros", "describe.launch.py", f"model:={BUNDLE}"])
+    try:
+        deadline_s = time.monotonic() + UP_S
+        while len(children_of(launched.pid)) != 1 or state_of(node, "inference_node") != State.PRIMARY_STATE_ACTIVE:
+            assert launched.poll() is None
+            assert time.monotonic() < deadline_s
+    finally:
+        launched.send_signal(signal.SIGINT)
+        assert launched.wait(DOWN_S) == 0
 
 
 @pytest.mark.parametrize("wait", ["true", "false"])

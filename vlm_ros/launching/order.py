@@ -36,7 +36,9 @@ def when_done(build: Node, *following: Action) -> OnProcessExit:
     """Once ``build`` is done ``following`` start; a failed build ends the launch with a status that is not 0."""
 
     def on_exit(event: ProcessExited, context: LaunchContext) -> list[Action]:
-        if event.returncode != 0 and not context.is_shutdown:
+        if context.is_shutdown:
+            return []
+        if event.returncode != 0:
             return [end_launch("the engines could not be built: build_node says why")]
         return list(following)
 
