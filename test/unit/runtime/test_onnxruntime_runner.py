@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vlm_ros.core.errors import BuildFailed, MissingEngine
+from vlm_ros.core.errors import BuildFailed, MissingEngine, MissingLibrary
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
 
 MATMUL = Path(__file__).parents[2] / "contract/toy_graphs/matmul.onnx"
@@ -27,7 +27,7 @@ def test_activate_raises_build_failed_when_the_file_is_corrupt(tmp_path: Path, c
 
 
 def test_activate_names_the_provider_when_this_build_lacks_it() -> None:
-    with pytest.raises(BuildFailed, match="NoSuchProvider"):
+    with pytest.raises(MissingLibrary, match="NoSuchProvider"):
         OnnxRuntimeRunner(MATMUL, providers=("NoSuchProvider",)).activate()
 
 
