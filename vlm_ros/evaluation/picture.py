@@ -40,7 +40,7 @@ def _draw_motion(plan: Plan, scene: Scene, result: EpisodeResult) -> None:
     if result.target_track and target is not None:
         plan.way(result.target_track, _rgb(target.rgb), 0.08)
         plan.star(result.target_track[-1])
-    elif target is not None:
+    elif target is not None and result.task == "search":
         plan.star((target.x_m, target.y_m))
     plan.way([(pose.x_m, pose.y_m) for pose in result.track], _WAY)
     plan.robot(result.track[0], _START)
