@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from vlm_ros.core.motion import Pose
 from vlm_ros.core.percept import Percept, unseen
+from vlm_ros.navigation.escape import Escape
 from vlm_ros.navigation.memory import Memory
 from vlm_ros.navigation.policy import Senses, Wish
 from vlm_ros.navigation.seeking import Seeking, SeekingConfig
@@ -22,6 +23,7 @@ class ExplorePolicy:
         self._memory = Memory(config, pose, config.reach_m, sight_m=_SIGHT_M)
         steering = Steering(config, self._memory.eyes.half_fov_rad)
         self._seeking = Seeking(config, self._memory, steering, pose)
+        self._escape = Escape()
         self._heard: Percept | None = None
         self._path: Percept | None = None
 
@@ -31,7 +33,8 @@ class ExplorePolicy:
             self._heard = senses.percept
             self._path = None if senses.percept is None else _without_target(senses.percept)
         senses = replace(senses, percept=self._path)
-        return self._seeking.step(senses, self._memory.learn(senses))
+        wish = self._seeking.step(senses, self._memory.learn(senses))
+        return self._escape.step(senses) or wish
 
 
 def _without_target(percept: Percept) -> Percept:

@@ -9,6 +9,7 @@ from vlm_ros.core.config import setting
 from vlm_ros.core.motion import STANDSTILL, Pose
 from vlm_ros.core.percept import Range
 from vlm_ros.navigation.confirmation import Confirmation, Verdict
+from vlm_ros.navigation.escape import Escape
 from vlm_ros.navigation.memory import Memory
 from vlm_ros.navigation.place import Place
 from vlm_ros.navigation.policy import Outcome, Senses, Wish
@@ -44,6 +45,7 @@ class SearchPolicy:
         self._memory = Memory(config, pose, config.reach_m)
         self._steering = Steering(config, self._memory.eyes.half_fov_rad)
         self._seeking = Seeking(config, self._memory, self._steering, pose)
+        self._escape = Escape()
         self._target = Spotting(config.sure_enough)
         self._confirmation: Confirmation | None = None
         self._confirmed_at: Pose | None = None
@@ -71,6 +73,10 @@ class SearchPolicy:
             self._target.update(self._memory.belief, senses.pose)
         if self._confirmation is not None:
             return self._confirm(senses, self._confirmation)
+        wish = self._drive(senses, learnt)
+        return wish if wish.state is State.CONFIRMING or wish.outcome else self._escape.step(senses) or wish
+
+    def _drive(self, senses: Senses, learnt: bool) -> Wish:
         if self._target.place is not None:
             return self._approach(senses, self._target.place)
         wish = self._seeking.step(senses, learnt)

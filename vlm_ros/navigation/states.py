@@ -12,6 +12,7 @@ class State(Enum):
     IDLE = "idle"
     LOOKING = "looking"
     MOVING_ON = "moving_on"
+    ESCAPING = "escaping"
     APPROACHING = "approaching"
     CONFIRMING = "confirming"
     FOLLOWING = "following"
@@ -38,8 +39,20 @@ _SEEKING = (
     Transition(State.LOOKING, State.MOVING_ON, "another place promises more"),
     Transition(State.MOVING_ON, State.LOOKING, "there, or it takes too long"),
 )
+_ESCAPING = (
+    Transition(State.LOOKING, State.ESCAPING, "stuck"),
+    Transition(State.MOVING_ON, State.ESCAPING, "stuck"),
+    Transition(State.ESCAPING, State.LOOKING, "free again"),
+    Transition(State.ESCAPING, State.MOVING_ON, "free again"),
+)
 SEARCH = (
     *_SEEKING,
+    *_ESCAPING,
+    Transition(State.APPROACHING, State.ESCAPING, "stuck"),
+    Transition(State.ESCAPING, State.APPROACHING, "free again"),
+    Transition(State.ESCAPING, State.CONFIRMING, "it seems near"),
+    Transition(State.ESCAPING, State.NOT_FOUND, "no time left"),
+    Transition(State.ESCAPING, State.LOST, "no time left, but it was seen"),
     Transition(State.LOOKING, State.APPROACHING, "sure of its direction"),
     Transition(State.MOVING_ON, State.APPROACHING, "sure of its direction"),
     Transition(State.LOOKING, State.CONFIRMING, "it seems near"),
@@ -71,6 +84,6 @@ FOLLOW = (
     Transition(State.WATCHING, State.LOOKING, "sure no more"),
     Transition(State.WATCHING, State.MOVING_ON, "sure no more"),
 )
-EXPLORE = _SEEKING
+EXPLORE = (*_SEEKING, *_ESCAPING)
 TRANSITIONS = {"search": SEARCH, "follow": FOLLOW, "explore": EXPLORE}
 """By mode. Every mode begins with looking."""
