@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import importlib
+import json
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -22,7 +25,7 @@ from PIL import Image
 from vlm_ros.core.agreement import agreement_of
 from vlm_ros.core.answer import FreeText
 from vlm_ros.core.bundle import Bundle
-from vlm_ros.core.errors import ExportFailed
+from vlm_ros.core.errors import BadBundle, BadImage, BadQuestion, ExportFailed
 from vlm_ros.core.families import family_of
 from vlm_ros.core.frame import Frame
 from vlm_ros.export.exporting import export_bundle
@@ -47,7 +50,6 @@ class Pair:
 
     def module(self):
         """The exporter of the family."""
-        import importlib
 
         return importlib.import_module(f"vlm_ros.export.{family_of(self.bundle.config, '').module}")
 
@@ -201,3 +203,39 @@ def test_answers_come_without_torch(pair):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() in {"0", "1", "2"}
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 700), (700, 2)])
+def test_odd_pictures_are_answered_or_refused_when_they_are_no_photographs(pair, shape):
+    try:
+        answer = pair.model.observe(Frame(noise(*shape))).ask("?", FreeText(max_tokens=2))
+    except BadImage as error:
+        assert f"{shape[1]} x {shape[0]} pixels" in str(error)
+    else:
+        assert answer.tokens <= 2
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [(" \n", "empty"), ("red ball " * 400, "tokens"), ("</s> and now", "control tokens")],
+    ids=["empty", "longer than the context", "control token"],
+)
+def test_question_is_refused_when_it_makes_no_prompt(pair, question, said):
+    with pytest.raises(BadQuestion, match=said):
+        pair.model.observe(Frame(noise(48, 64))).ask(question, FreeText(max_tokens=2))
+
+
+def test_control_characters_are_text_like_any_other(pair):
+    rgb, question = noise(48, 64), "a\x00b\x1b[31m\u202e?"
+    answer = pair.model.observe(Frame(rgb)).ask(question, FreeText(max_tokens=8))
+    assert answer.text.rstrip(HALF_CHARACTER) == pair.reference.answer(rgb, question, 8).rstrip(HALF_CHARACTER)
+
+
+def test_bundle_is_refused_when_the_tokenizer_has_more_tokens_than_the_decoder(pair, tmp_path):
+    folder = Path(shutil.copytree(pair.bundle.folder, tmp_path / "bundle"))
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    size = pair.model.language.vocabulary
+    added = {str(size + number): {"content": f"<new{number}>"} for number in range(200)}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config | {"added_tokens_decoder": added}))
+    with pytest.raises(BadBundle, match=f"the tokenizer has {size + 200} tokens and the decoder {size}"):
+        load_model(Bundle(folder), threads=1)

@@ -63,7 +63,7 @@ def record_runners(bundle: Bundle, runners: Mapping[str, Runner], frames: Sequen
 
 def sample_feeds(bundle: Bundle, precision: str) -> Mapping[str, Sequence[Feeds]]:
     """What goes into the parts while the ONNX files of ``precision`` answer about one made-up picture."""
-    graphs = {part: bundle.onnx(part, precision) for part in parts_of(bundle)}
+    graphs = {part: bundle.onnx(part, bundle.best_precision(part, precision)) for part in parts_of(bundle)}
     noise = np.random.default_rng(0).integers(0, 256, (*_SAMPLE_PX, 3), dtype=np.uint8)
     return record(bundle, graphs, [Frame(noise)]).feeds
 

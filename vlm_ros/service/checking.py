@@ -19,7 +19,8 @@ def answer_check(bundle: Bundle, precision: str) -> AnswerCheck:
     sampled = "fp32" if precision == AUTO else precision
 
     def samples() -> Mapping[str, Sequence[Feeds]]:
-        check_run_memory(bundle, {part: (bundle.onnx(part, sampled), sampled) for part in parts_of(bundle)})
+        precisions = {part: bundle.best_precision(part, sampled) for part in parts_of(bundle)}
+        check_run_memory(bundle, {part: (bundle.onnx(part, chosen), chosen) for part, chosen in precisions.items()})
         return sample_feeds(bundle, sampled)
 
     return AnswerCheck(bundle, samples)

@@ -66,5 +66,6 @@ def _as_exported(bundle: Bundle, config: ServiceConfig, wanted: WantedEngines | 
     """The ONNX files that the engines are made of; fp32 where nobody can tell what was chosen for this device."""
     if wanted is not None:
         return graphs_of(wanted, wanted.onnx)
-    precision = "fp32" if config.precision == AUTO else config.precision
-    return {part: (bundle.onnx(part, precision), precision) for part in parts_of(bundle)}
+    wish = "fp32" if config.precision == AUTO else config.precision
+    precisions = {part: bundle.best_precision(part, wish) for part in parts_of(bundle)}
+    return {part: (bundle.onnx(part, precision), precision) for part, precision in precisions.items()}

@@ -101,4 +101,4 @@ def _within(rgb: RgbImage, longest_px: int) -> tuple[int, int]:
 
 
 def _even(length: int) -> int:
-    return length + length % 2
+    return max(1, length + length % 2)
