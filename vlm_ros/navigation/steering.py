@@ -46,7 +46,7 @@ _DARE_M, _DARE = 0.5, 0.4
 class SteeringConfig:
     """How fast a policy likes to drive; the gate has the last word."""
 
-    cruise_mps: float = setting(0.4, "speed wished for on a clear way", unit="m/s", low=0.05, high=3.0)
+    cruise_mps: float = setting(0.3, "speed wished for on a clear way", unit="m/s", low=0.05, high=3.0)
     turn_radps: float = setting(1.2, "turn rate wished for", unit="rad/s", low=0.1, high=6.0)
 
 
