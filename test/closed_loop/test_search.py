@@ -114,5 +114,5 @@ def test_runs_repeat_exactly_however_many_processes_share_them(mode):
 def test_picture_shows_the_way_that_was_driven():
     result = run()
     image = picture_of_run(draw_scene(SEED), result)
-    blue = sum(count for count, color in image.getcolors(1 << 20) if color == (30, 90, 200))
-    assert blue > 60
+    black = sum(count for count, color in image.getcolors(1 << 20) if color == (20, 20, 26))
+    assert black > 60

@@ -11,7 +11,7 @@ from vlm_ros.sim.scene import Rgb, Scene
 
 SIZE_PX = 400
 _TITLE_PX = 62
-_WAY, _START, _TOUCH, _GOOD = (30, 90, 200), (30, 140, 80), (205, 40, 40), (24, 110, 60)
+_WAY, _START, _TOUCH, _GOOD = (20, 20, 26), (30, 140, 80), (205, 40, 40), (24, 110, 60)
 _EVERY = 4
 """The floor is shaded from every fourth pose: 0.2 s apart."""
 
@@ -19,7 +19,7 @@ _EVERY = 4
 def picture_of_run(scene: Scene, result: EpisodeResult) -> Image.Image:
     """Seen floor, things in their colours, a star on the target, its way and the robot's, and the result as title.
 
-    The robot is green at its start and blue at its end; a red cross shows where it touched something.
+    The robot is green at its start and black at its end; a red cross shows where it touched something.
     """
     plan = Plan(scene, SIZE_PX, _TITLE_PX)
     coverage = Coverage(scene)
