@@ -16,6 +16,7 @@ from vlm_ros.export import onnx_export
 from vlm_ros.export.exporting import export_bundle
 from vlm_ros.export.greedy import check_tokens
 from vlm_ros.export.llava import load_checkpoint, parts_of
+from vlm_ros.export.resting import rest_on_disk
 from vlm_ros.export.validation import check_part
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
 
@@ -85,3 +86,15 @@ def test_weights_get_a_file_of_their_own_when_they_are_many(checkpoint, tmp_path
     runner.activate()
     torch.manual_seed(0)
     assert check_part(part, runner).accepted
+
+
+def test_large_weights_lie_in_a_file_while_a_model_is_exported(tmp_path):
+    model = torch.nn.Sequential(torch.nn.Linear(600, 600), torch.nn.Linear(600, 600))
+    model[1].weight = model[0].weight
+    inputs = torch.randn(2, 600)
+    expected = model(inputs)
+    rest_on_disk(model, tmp_path)
+    assert torch.equal(model(inputs), expected)
+    assert model[1].weight is model[0].weight
+    assert list(tmp_path.iterdir()) == []
+    assert f"{tmp_path}/0.weights (deleted)" in Path("/proc/self/maps").read_text()

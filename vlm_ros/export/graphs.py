@@ -11,6 +11,7 @@ import torch
 from vlm_ros.core.agreement import Agreement
 from vlm_ros.export.bundle_files import complete_card
 from vlm_ros.export.onnx_export import write_onnx
+from vlm_ros.export.resting import rest_on_disk
 from vlm_ros.export.steps import OnStep
 from vlm_ros.export.validation import check_part
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
@@ -28,6 +29,7 @@ def export_graphs(family: str, checkpoint: Path, folder: Path, opset: int, on_st
     folder.mkdir()
     on_step("load the checkpoint", 0.0)
     model = module.load_checkpoint(checkpoint)
+    rest_on_disk(model, folder)
     if hasattr(module, "card_facts"):
         complete_card(folder.parent, module.card_facts(model))
     parts = module.parts_of(model)
