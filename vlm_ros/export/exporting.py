@@ -49,7 +49,13 @@ def _family_of(checkpoint: Path) -> Family:
     """The checkpoint's family."""
     if not checkpoint.is_dir():
         raise BadBundle(f"no checkpoint folder at '{checkpoint}': give one that holds config.json and the weights")
-    family = family_of(read_json(checkpoint / "config.json"), checkpoint)
+    config = read_json(checkpoint / "config.json")
+    try:
+        family = family_of(config, checkpoint)
+    except BadBundle as error:
+        if "auto_map" in config:
+            raise BadBundle(f"{error}. It brings Python code of its own (auto_map), which is never run here") from error
+        raise
     if not family.exportable:
         raise BadBundle(f"'{checkpoint}' is of the family {family.title}, which is not exported here: take its bundle")
     return family

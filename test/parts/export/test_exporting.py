@@ -28,6 +28,14 @@ def test_family_and_what_is_known_are_named_when_the_family_is_unknown(unfinishe
         export_bundle(unfinished, tmp_path / "out")
 
 
+def test_code_of_a_checkpoint_is_never_run(unfinished, tmp_path):
+    config = {"model_type": "their_own", "auto_map": {"AutoModel": "modeling.Theirs"}}
+    (unfinished / "config.json").write_text(json.dumps(config))
+    (unfinished / "modeling.py").write_text("raise SystemExit('it ran')")
+    with pytest.raises(BadBundle, match="their_own.*code of its own.*never run"):
+        export_bundle(unfinished, tmp_path / "out")
+
+
 def test_nothing_is_left_when_an_export_fails(unfinished, tmp_path):
     with pytest.raises(BadBundle, match="tokenizer"):
         export_bundle(unfinished, tmp_path / "out")
