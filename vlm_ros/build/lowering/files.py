@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from vlm_ros.build.external_data import external_files
 from vlm_ros.build.lowering.blocks import block_model, blocks_of, largest_blocks
 from vlm_ros.build.lowering.functions import lowered
-from vlm_ros.build.precision.onnx_library import INSTALL
+from vlm_ros.build.precision.onnx_library import Model
 from vlm_ros.build.precision.onnx_library import onnx as library
-from vlm_ros.core.errors import require
+
+_PIECE_BYTES = 1 << 20
 
 
 def lowered_file(onnx: Path, functions: Collection[str], folder: Path) -> Path:
@@ -34,15 +37,34 @@ def write_blocks(onnx: Path, count: int, folder: Path) -> list[Path]:
     ``BuildFailed`` where it cannot be cut. Weights that lie in files of their own are copied to such files.
     """
     model = library.load(onnx, load_external_data=False)
-    is_external = bool(external_files(onnx))
-    ir = require("onnx_ir", INSTALL)
+    save = partial(_save_beside, folder=onnx.parent) if external_files(onnx) else library.save
     paths = []
     for number, block in enumerate(blocks_of(model, count)):
         paths.append(folder / f"{onnx.stem}.{number}.onnx")
-        part = ir.from_proto(block_model(model, block))
-        ir.external_data.set_base_dir(part.graph, onnx.parent)
-        ir.save(part, paths[-1], external_data=f"{paths[-1].name}.data" if is_external else None)
+        save(block_model(model, block), paths[-1])
     return paths
+
+
+def _save_beside(model: Model, path: Path, *, folder: Path) -> None:
+    """Put ``model``, whose weights lie in files of ``folder``, at ``path`` with a file of those that it has."""
+    with path.with_name(f"{path.name}.data").open("wb") as data:
+        for tensor in model.graph.initializer:
+            if tensor.external_data:
+                _copy_weight(tensor, folder, data)
+    library.save(model, path)
+
+
+def _copy_weight(tensor: Any, folder: Path, data: BinaryIO) -> None:
+    """Append the bytes of ``tensor`` to ``data``, a piece at a time, and let it say so."""
+    told = {entry.key: entry.value for entry in tensor.external_data}
+    start, length = data.tell(), int(told["length"])
+    with (folder / told["location"]).open("rb") as file:
+        file.seek(int(told.get("offset", 0)))
+        for done in range(0, length, _PIECE_BYTES):
+            data.write(file.read(min(_PIECE_BYTES, length - done)))
+    del tensor.external_data[:]
+    for key, value in (("location", Path(data.name).name), ("offset", start), ("length", length)):
+        tensor.external_data.add(key=key, value=str(value))
 
 
 def edges_of(onnx: Path) -> tuple[list[str], list[str]]:
