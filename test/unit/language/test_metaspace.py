@@ -14,15 +14,6 @@ from vlm_ros.language.tokenizer import Tokenizer
 
 MARK = "\N{LOWER ONE EIGHTH BLOCK}"
 WORDS = ["<pad>", "</s>", "<unk>", f"{MARK}yes", f"{MARK}no", "no", "yes", "where"]
-    "<pad>",
-    "</s>",
-    "<unk>",
-    "\N{LOWER ONE EIGHTH BLOCK}yes",
-    "\N{LOWER ONE EIGHTH BLOCK}no",
-    "no",
-    "yes",
-    "where",
-]
 
 
 def t5_like() -> str:
