@@ -72,9 +72,10 @@ class FollowPolicy:
 
     def _go_after(self, senses: Senses, target: Place) -> Wish:
         """To the side it left the picture, or to where it vanished, and then round."""
-        angle_rad = target.angle_from(senses.pose)
-        self._was_there = self._was_there or self._quarry.near or target.distance_from(senses.pose) < _THERE_M
-        if self._was_there or angle_rad * self._quarry.side > self._memory.eyes.third_rad:
+        in_view = abs(target.angle_from(senses.pose)) < self._memory.eyes.half_fov_rad
+        there = self._quarry.near or target.distance_from(senses.pose) < _THERE_M
+        self._was_there = self._was_there or there or (in_view and self._quarry.aside)
+        if self._was_there:
             velocity = self._steering.turn(senses, _TURN_AFTER_RAD * self._quarry.side)
         else:
             velocity = self._steering.drive(senses, self._memory, target)

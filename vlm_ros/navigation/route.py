@@ -15,7 +15,7 @@ from vlm_ros.navigation.place import Place
 _CELL_M = 0.2
 _HALF_M = 6.0
 _AHEAD_M = 0.8
-_BLOCKED_COSTS = 60.0
+_BLOCKED_COSTS = 20.0
 """Metres of free way that one metre of surely blocked way is worth."""
 _UNKNOWN_COSTS = 0.3
 """As much for a metre that nothing is known of: there may be a wall."""

@@ -75,7 +75,9 @@ class Steering:
         if self._hears(senses) or self._course_rad is None:
             straight = ground.blocked(pose, np.array([goal.angle_from(pose)]), max(SEEN_TO_M, min(distance_m, _FAR_M)))
             ways = memory.ways(pose)
-            around = straight[0] > _WORTH_A_DETOUR or ways.cost_to(goal) > _LONG_WAY * goal.distance_from(pose)
+            goes_up_to_it = stop_before_m == 0.0
+            long_way = goes_up_to_it and ways.cost_to(goal) > _LONG_WAY * goal.distance_from(pose)
+            around = long_way or straight[0] > _WORTH_A_DETOUR
             next_place = ways.next_to(goal) if around else goal
             self._note_progress(senses, memory, next_place)
             self._course_rad = self._course_to(next_place, senses, memory)
