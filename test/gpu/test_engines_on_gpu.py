@@ -61,6 +61,19 @@ def test_tokens_are_onnx_runtimes_when_decoded_on_a_gpu(make_model: Callable[...
     assert said[0] == said[1]
 
 
+def test_runs_stay_right_when_they_repeat_and_become_a_graph(tiny: Bundle) -> None:
+    reference, runner = OnnxRuntimeRunner(tiny.onnx("vision_encoder")), tensorrt_runner(tiny.onnx("vision_encoder"))
+    for each in (reference, runner):
+        each.activate()
+    feeds = feeds_of(reference)
+    for factor in (1.0, 0.5, -0.5, 0.25):
+        scaled = {name: (values * factor).astype(values.dtype) for name, values in feeds.items()}
+        actual = runner.run(scaled)
+        for name, values in reference.run(scaled).items():
+            np.testing.assert_allclose(actual[name], values, atol=MAX_ABS)
+    runner.deactivate()
+
+
 def test_memory_is_given_back_when_a_runner_is_deactivated(tiny: Bundle) -> None:
     from vlm_ros.runtime.tensorrt.gpu import open_gpu
 

@@ -39,7 +39,7 @@ def fitting_builder(builder: EngineBuilder, onnx: Path, blocks: int = 0) -> Engi
     if len(peaks) < 2:
         check_build_memory(onnx)
         return builder
-    if blocks > len(peaks):
+    if not 0 <= blocks <= len(peaks):
         raise BuildFailed(f"'{onnx.name}' can be cut into {len(peaks)} blocks: build it in no more, not in {blocks}")
     for count in [blocks] if blocks else range(2, len(peaks) + 1):
         if fits(peaks[count - 1]):

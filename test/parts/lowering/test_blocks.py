@@ -200,6 +200,8 @@ def test_advice_is_given_when_not_even_blocks_fit(monkeypatch: pytest.MonkeyPatc
         fitting_builder(OnnxRuntimeBuilder(), DECODER)
     with pytest.raises(BuildFailed, match="in 3 blocks takes about.*--blocks"):
         fitting_builder(OnnxRuntimeBuilder(), DECODER, 3)
+    with pytest.raises(BuildFailed, match="not in -1"):
+        fitting_builder(OnnxRuntimeBuilder(), DECODER, -1)
     with pytest.raises(BuildFailed, match="4 blocks.*not in 9"):
         fitting_builder(OnnxRuntimeBuilder(), DECODER, 9)
 
