@@ -138,7 +138,9 @@ class CommandGate:
             return _zero(Reason.SILENT, "no answer yet: is the inference node running?")
         if not senses.silence_s <= self._patience_s(limits.max_silence_s, senses.answer_every_s):
             return _zero(Reason.SILENT, f"no answer for {senses.silence_s:.1f} s: is the inference node running?")
-        longest_age_s = self._patience_s(limits.max_percept_age_s, senses.answer_delay_s + senses.answer_every_s)
+        # A model that is slow takes one interval for an answer, and the next picture waits as long. Pictures that are
+        # older than that are late for another reason, and are not to be trusted.
+        longest_age_s = self._patience_s(limits.max_percept_age_s, 2 * senses.answer_every_s)
         if not -_CLOCK_SLACK_S <= senses.percept_age_s <= longest_age_s:
             return _zero(
                 Reason.STALE_PERCEPT,

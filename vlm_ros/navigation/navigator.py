@@ -193,6 +193,8 @@ class Navigator:
             return self._gate.stop(Reason.IDLE, wish.reason, senses.now_s)
         if self._needs_target:
             return self._gate.stop(Reason.NO_TARGET, f"{self._mode.value} needs a target: set one", senses.now_s)
+        if wish.outcome is not None:
+            return self._gate.stop(Reason.STANDING, "", senses.now_s)
         return self._gate.step(wish, senses)
 
     def _senses(self, now_s: float) -> Senses:
@@ -208,7 +210,6 @@ class Navigator:
             driven_m=self._track.driven_since_m(percept.stamp_s),
             silence_s=now_s - task.received_s,
             answer_every_s=self._pace.interval_s,
-            answer_delay_s=self._pace.delay_s,
             scan=self._scan,
         )
 

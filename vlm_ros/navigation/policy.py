@@ -18,8 +18,8 @@ class Senses:
     ``pose`` is where the robot believes it is (``track.py``). ``percept`` is the newest one, the same
     object until the next arrives; how old its picture is, ``percept_age_s`` says, where it was taken,
     ``seen_from``, and how far the wheels have driven since, there and back, ``driven_m``. ``silence_s`` is how
-    long ago any percept arrived, ``answer_every_s`` and ``answer_delay_s`` how long answers take of late
-    (``pace.py``). ``scan`` is ``None`` without a laser.
+    long ago any percept arrived, ``answer_every_s`` how long it takes from one to the next of late (``pace.py``).
+    ``scan`` is ``None`` without a laser.
     """
 
     now_s: float
@@ -31,7 +31,6 @@ class Senses:
     scan: Scan | None = None
     driven_m: float = 0.0
     answer_every_s: float = 0.0
-    answer_delay_s: float = 0.0
 
 
 class Outcome(Enum):

@@ -188,6 +188,6 @@ def test_robot_may_turn_where_it_may_not_drive_on():
 
 @pytest.mark.parametrize(("age_s", "drives"), [(6.0, True), (9.0, False)])
 def test_patience_follows_a_slow_model(age_s, drives):
-    slow = {"answer_every_s": 3.0, "answer_delay_s": 3.0, "percept_age_s": age_s, "silence_s": 3.0}
+    slow = {"answer_every_s": 3.0, "percept_age_s": age_s, "silence_s": 3.0}
     command = settled(CommandGate(config(longest_wait_s=8.0)), wish(), lambda now_s: fresh(now_s=now_s, **slow))
     assert (command.velocity != STANDSTILL) == drives

@@ -88,6 +88,13 @@ def test_way_is_bounded_when_the_model_stops_answering(every_s):
     assert silent[-1].gate in (Reason.SILENT, Reason.STALE_PERCEPT)
 
 
+def test_old_pictures_are_not_believed_however_long_they_keep_coming_often():
+    robot, clock = navigator(), ManualClock(100.0)
+    steps(robot, clock, 3.0, lambda at: nothing(at_s=at), 0.1)
+    late = steps(robot, clock, 5.0, lambda at: nothing(at_s=at - 2.0), 0.1)
+    assert all((output.velocity, output.gate) == (STANDSTILL, Reason.STALE_PERCEPT) for output in late)
+
+
 def test_slow_model_drives_the_robot_on_from_answer_to_answer():
     robot, clock = navigator(), ManualClock()
     outputs = steps(robot, clock, 40.0, lambda at: seen("center", "far", at_s=at - 3.3), 3.3)
@@ -148,8 +155,7 @@ def test_target_near_is_found_after_several_pictures_and_not_before():
     outputs = steps(robot, clock, 10.0, lambda at: seen("center", "near", at_s=at))
     found = next(number for number, output in enumerate(outputs) if output.outcome is Outcome.FOUND)
     assert found * TICK_S > 4 * 0.2
-    assert all(output.state == "found" for output in outputs[found:])
-    assert all(output.velocity == STANDSTILL for output in outputs[found + round(0.3 / TICK_S) :])
+    assert all(output.velocity == STANDSTILL and output.state == "found" for output in outputs[found:])
     assert all(output.velocity.linear_mps < 0.05 for output in outputs[:found])
 
 
