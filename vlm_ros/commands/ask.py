@@ -14,11 +14,12 @@ from vlm_ros.core.errors import BadQuestion
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("image", nargs="+", metavar="IMAGE", help="image files")
-    parser.add_argument("question", nargs="?", metavar="QUESTION", help="what to ask")
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="an image file")
+    parser.add_argument("question", metavar="QUESTION", help="what to ask")
     parser.add_argument(
-        "--question", dest="questions", action="append", metavar="Q", help="ask this of every image; may be repeated"
+        "--image", dest="images", type=Path, action="append", default=[], metavar="FILE", help="look at this one, too"
     )
+    parser.add_argument("--question", dest="questions", action="append", default=[], metavar="Q", help="ask this, too")
     batch = f"answer at most so many at once, as memory allows (default: {BATCH})"
     parser.add_argument("--batch", type=int, default=BATCH, metavar="N", help=batch)
     add_model_arguments(parser)
@@ -32,26 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask every question of every image; more than one answer comes as one JSON object a line, in their order."""
+    """Ask every question about every image; more than one answer comes as one JSON object a line, in their order."""
     form = form_from_arguments(arguments)
-    images, questions = images_and_questions(arguments)
+    images = [arguments.image, *arguments.images]
+    questions = [arguments.question, *arguments.questions]
     bundle = chosen_bundle(arguments)
     if len(images) == len(questions) == 1:
-        arguments.image = images[0]
         print_answer(bundle, arguments, questions[0], form, arguments.deadline)
     else:
         print_answers(bundle, arguments, images, questions, form)
     return 0
-
-
-def images_and_questions(arguments: argparse.Namespace) -> tuple[list[Path], list[str]]:
-    """What to look at and what to ask: the last word is the question, unless options ask."""
-    words = [*arguments.image, *([arguments.question] if arguments.question is not None else [])]
-    if arguments.questions:
-        return [Path(word) for word in words], arguments.questions
-    if len(words) < 2:
-        raise BadQuestion(f"there is no question about '{words[0]}': write it after the image")
-    return [Path(word) for word in words[:-1]], words[-1:]
 
 
 def form_from_arguments(arguments: argparse.Namespace) -> AnswerForm:

@@ -125,12 +125,12 @@ def test_match_puts_the_text_first_that_fits_best(picture):
 
 def test_every_question_is_asked_of_every_image_and_answered_in_order(picture):
     questions = ["Is the path clear?", "Is there a red ball, and is it near?"]
-    options = [word for question in questions for word in ("--question", question)]
-    together = vlm_ros("ask", ROOM, picture, *options, "--model", BUNDLE)
+    words = [ROOM, "--image", picture, questions[0], "--question", questions[1], "--model", BUNDLE]
+    together = vlm_ros("ask", *words)
     lines = [json.loads(line) for line in together.stdout.splitlines()]
     asked = [(str(image), question) for image in (ROOM, picture) for question in questions]
     assert [(line["image"], line["question"]) for line in lines] == asked, together.stderr
-    one_by_one = vlm_ros("ask", ROOM, picture, *options, "--model", BUNDLE, "--batch", "1").stdout.splitlines()
+    one_by_one = vlm_ros("ask", *words, "--batch", "1").stdout.splitlines()
     assert [line["text"] for line in lines] == [json.loads(line)["text"] for line in one_by_one]
 
 
@@ -144,8 +144,8 @@ def test_match_sorts_pictures_for_a_single_text(picture):
     ("arguments", "named"),
     [
         (["match", ROOM, "--text", "", "--model", CLIP], "empty"),
-        (["ask", ROOM, "--model", BUNDLE], "no question"),
-        (["ask", ROOM, ROOM, "?", "--model", BUNDLE, "--batch", "0"], "--batch"),
+        (["ask", ROOM, " ", "--model", BUNDLE], "question is empty"),
+        (["ask", ROOM, "?", "--question", "?", "--model", BUNDLE, "--batch", "0"], "--batch"),
         (["match", ROOM, "--text", "a wall", "--model", BUNDLE], "does not compare"),
         (["describe", ROOM, "--model", CLIP], "does not speak"),
         (["describe", "nowhere.png", "--model", BUNDLE], "nowhere.png"),
