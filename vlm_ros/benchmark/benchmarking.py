@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,11 +27,12 @@ PEER = "transformers fp32"
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured: answers in a row, and tokens in each."""
+    """How much is measured: answers in a row, and tokens in each; with ``cuda``, on an NVIDIA GPU."""
 
     threads: int = 1
     rounds: int = 5
     tokens: int = 32
+    cuda: bool = False
 
 
 def run_benchmark(
@@ -40,6 +41,8 @@ def run_benchmark(
     """Measure ``material`` at those of ``precisions`` that it has, and the start of the demo model."""
     there = [precision for precision in precisions if material.offers(precision)]
     notes = [f"{precision}: the model has no such files" for precision in precisions if precision not in there]
+    if effort.cuda:
+        notes.append("computed on CUDA: memory is the process's on the host, not the GPU's")
     if AUTO in there:
         notes.append(f"auto: {', '.join(' '.join(one) for one in material.mix(AUTO, store).items())}")
     steps = len(there) + 3
@@ -76,15 +79,21 @@ class _Run:
     def variant(self, precision: str, compared: bool) -> Figures:
         """Our own model at ``precision``, its logits compared with the peer's."""
         mix = self.material.mix(precision, self.store)
-        engines = engines_of(self.material, mix, self.store)
-        build_s = sum(Manifest.read(engine.parent).build_s for engine in engines.values())
+        engines, build_s = self._engines(mix)
         job = self._job(self.material.bundle.folder, precision)
         job = dataclasses.replace(job, engines={part: str(path) for part, path in engines.items()})
         timings = run_ours(job)
         decoder_bytes = total_bytes(self.material.bundle.onnx(DECODER, mix[DECODER]))
-        share = share_of_bandwidth(decoder_bytes, timings, self.bandwidth_gbps)
+        share = None if self.effort.cuda else share_of_bandwidth(decoder_bytes, timings, self.bandwidth_gbps)
         pearson = pearson_of(Path(job.logits), self._logits(PEER)) if compared else None
         return figures_from_timings(precision, timings, bandwidth_share=share, logits_pearson=pearson, build_s=build_s)
+
+    def _engines(self, mix: Mapping[str, str]) -> tuple[dict[str, Path], float]:
+        """The engine of every part, and how long they took to build; a GPU runs the ONNX files themselves."""
+        if self.effort.cuda:
+            return {part: self.material.bundle.onnx(part, precision) for part, precision in mix.items()}, 0.0
+        engines = engines_of(self.material, mix, self.store)
+        return engines, sum(Manifest.read(engine.parent).build_s for engine in engines.values())
 
     def _job(self, model: Path, name: str) -> Job:
         effort = self.effort
@@ -95,6 +104,7 @@ class _Run:
             rounds=effort.rounds,
             tokens=effort.tokens,
             logits=str(self._logits(name)),
+            cuda=effort.cuda,
         )
 
     def _logits(self, name: str) -> Path:

@@ -15,7 +15,7 @@ class Job:
     """``model`` is the folder of a bundle or of a checkpoint; ``engines`` are paths by part.
 
     ``tokens`` are decoded in each of ``rounds`` answers, ``short_tokens`` in each of three questions about one
-    frame; the logits after the prompt are left in the file ``logits``.
+    frame; the logits after the prompt are left in the file ``logits``. With ``cuda`` an NVIDIA GPU computes.
     """
 
     model: str
@@ -26,6 +26,7 @@ class Job:
     tokens: int = 32
     short_tokens: int = 8
     logits: str = ""
+    cuda: bool = False
 
 
 @dataclass(frozen=True)

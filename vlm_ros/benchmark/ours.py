@@ -67,7 +67,9 @@ def measure(job: Job) -> Timings:
     """The rounds, then a pass with watched runners, which comes last since it loads the model again."""
     bundle = Bundle(Path(job.model))
     engines = {part: Path(path) for part, path in job.engines.items()}
-    ours, timings = measure_rounds(job, lambda: Ours(job, load_model(bundle, engines, threads=job.threads)))
+    ours, timings = measure_rounds(
+        job, lambda: Ours(job, load_model(bundle, engines, threads=job.threads, cuda=job.cuda))
+    )
     ours.close()
     parts_s, python_steps_s = _watch(bundle, engines, job)
     return dataclasses.replace(timings, parts_s=parts_s, python_steps_s=python_steps_s)
@@ -75,7 +77,7 @@ def measure(job: Job) -> Timings:
 
 def _watch(bundle: Bundle, engines: dict[str, Path], job: Job) -> tuple[dict[str, list[float]], list[float]]:
     """Seconds of each part, and seconds of each step that no part accounts for; leaves the logits in their file."""
-    model, runners = watched_model(bundle, engines, job.threads)
+    model, runners = watched_model(bundle, engines, job.threads, job.cuda)
     ours, question = Ours(job, model), job.questions[0]
     ours.answer(0, question, job.short_tokens)
     logits = []

@@ -12,14 +12,14 @@ import numpy as np
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.models.loading import assemble, parts_of
 from vlm_ros.models.model import Model
-from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
-from vlm_ros.runtime.runner import Tensors, TensorSpec
+from vlm_ros.runtime.opening import runner_for
+from vlm_ros.runtime.runner import Runner, Tensors, TensorSpec
 
 
 class WatchedRunner:
     """An active runner; ``runs`` are the tokens (or pictures) of each run and its seconds, ``latest`` its outputs."""
 
-    def __init__(self, runner: OnnxRuntimeRunner) -> None:
+    def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self.runs: list[tuple[int, float]] = []
         self.latest: Tensors = {}
@@ -46,9 +46,11 @@ class WatchedRunner:
         return self.latest
 
 
-def watched_model(bundle: Bundle, engines: Mapping[str, Path], threads: int) -> tuple[Model, dict[str, WatchedRunner]]:
+def watched_model(
+    bundle: Bundle, engines: Mapping[str, Path], threads: int, cuda: bool = False
+) -> tuple[Model, dict[str, WatchedRunner]]:
     """The model as ``load_model`` makes it, and the runners that are watched, by part."""
-    runners = {part: WatchedRunner(OnnxRuntimeRunner(engines[part], threads=threads)) for part in parts_of(bundle)}
+    runners = {part: WatchedRunner(runner_for(engines[part], threads=threads, cuda=cuda)) for part in parts_of(bundle)}
     for runner in runners.values():
         runner.activate()
     return assemble(bundle, runners), runners

@@ -35,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="P,P",
         help="which to measure (fp32,int8,quantized,q4); auto: the mix that passes and is fastest here",
     )
+    parser.add_argument(
+        "--provider",
+        choices=("cpu", "cuda"),
+        default="cpu",
+        help="what computes, in both: the processor or a GPU (cpu)",
+    )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="processor threads (1)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="answers to measure (5)")
     parser.add_argument("--tokens", type=int, default=32, metavar="N", help="tokens in each (32)")
@@ -50,7 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     precisions = checked_precisions(arguments.precision, (*PRECISIONS, AUTO))
     effort = Effort(
-        _at_least(1, arguments, "threads"), _at_least(1, arguments, "rounds"), _at_least(3, arguments, "tokens")
+        _at_least(1, arguments, "threads"),
+        _at_least(1, arguments, "rounds"),
+        _at_least(3, arguments, "tokens"),
+        cuda=_wants_cuda(arguments),
     )
     cache = arguments.cache or default_folder().parent / "bench"
     store = EngineStore(cache / "engines")
@@ -69,6 +78,16 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _show(measured, out)
     return 0
+
+
+def _wants_cuda(arguments: argparse.Namespace) -> bool:
+    """Whether a GPU shall compute; ``MissingLibrary`` where this ONNX Runtime cannot use one."""
+    if arguments.provider != "cuda":
+        return False
+    from vlm_ros.runtime.onnxruntime.library import CUDA_PROVIDERS, check_providers
+
+    check_providers(CUDA_PROVIDERS)
+    return True
 
 
 def _at_least(least: int, arguments: argparse.Namespace, name: str) -> int:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import onnxruntime as ort
 import pytest
 
 from vlm_ros.benchmark.bandwidth import bandwidth_gbps
@@ -51,6 +52,14 @@ def test_auto_says_what_was_chosen_for_each_part(tmp_path):
     assert done.returncode == 0, done.stderr
     (note,) = json.loads(done.stdout.splitlines()[-1])["notes"]
     assert note.startswith("auto: decoder_model_merged ")
+
+
+@pytest.mark.skipif("CUDAExecutionProvider" in ort.get_available_providers(), reason="there is one here")
+def test_a_gpu_that_onnx_runtime_cannot_use_is_refused_before_anything_is_made(tmp_path):
+    done = bench("--model", TINY, "--provider", "cuda", cache=tmp_path / "cache")
+    assert done.returncode == 2
+    assert "CUDAExecutionProvider" in done.stderr and "onnxruntime-gpu" in done.stderr
+    assert not (tmp_path / "cache").exists()
 
 
 @pytest.mark.slow

@@ -40,18 +40,21 @@ class Peer:
         self._job = job
         self._processor: Any = AutoProcessor.from_pretrained(job.model, local_files_only=True)
         loader: Any = AutoModelForImageTextToText
-        self._model = loader.from_pretrained(job.model, dtype=torch.float32, local_files_only=True).eval()
+        self._device = "cuda" if job.cuda else "cpu"
+        model = loader.from_pretrained(job.model, dtype=torch.float32, local_files_only=True)
+        self._model = model.to(self._device).eval()
 
     def inputs(self, number: int, question: str) -> Any:
         """Tokens and pixels, as the checkpoint's own processor makes them."""
         image = {"type": "image", "image": Image.fromarray(picture(number).rgb)}
-        return self._processor.apply_chat_template(
+        inputs = self._processor.apply_chat_template(
             [{"role": "user", "content": [image, {"type": "text", "text": question}]}],
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
         )
+        return inputs.to(self._device)
 
     def answer(self, number: int, question: str, tokens: int) -> tuple[float, list[float]]:
         """Seconds to the first token, pixels included, and to each that follows."""
@@ -71,7 +74,7 @@ class Peer:
 
     def logits(self, number: int) -> Any:
         """The logits after the prompt."""
-        return self._model(**self.inputs(number, self._job.questions[0])).logits[0, -1].numpy()
+        return self._model(**self.inputs(number, self._job.questions[0])).logits[0, -1].cpu().numpy()
 
 
 @torch.inference_mode()
