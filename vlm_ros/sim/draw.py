@@ -13,10 +13,9 @@ from vlm_ros.sim.footprint import nearest_distance_m
 from vlm_ros.sim.layout import Layout, draw_walls, half_sizes_m
 from vlm_ros.sim.palette import COLORS, draw_neutral
 from vlm_ros.sim.robot import ROBOT_RADIUS_M
-from vlm_ros.sim.scene import CameraSpec, Lamp, Lighting, Rgb, Scene, SceneObject, Surface, Wall, footprints_of
+from vlm_ros.sim.scene import CameraSpec, Lamp, Lighting, Rgb, Scene, SceneObject, Surface, Walk, Wall, footprints_of
 from vlm_ros.sim.shapes import SHAPES
 from vlm_ros.sim.textures import PATTERNS
-from vlm_ros.sim.walk import Walk
 
 PASSAGE_M = 0.55
 """Gap around every object: the robot is 0.36 m wide."""

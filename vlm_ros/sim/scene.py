@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from vlm_ros.core.motion import Pose
 from vlm_ros.sim.footprint import Footprint
 from vlm_ros.sim.robot import CAMERA_FORWARD_M
-from vlm_ros.sim.walk import Walk
 
 Rgb = tuple[float, float, float]
 """Red, green and blue, each 0..1."""
@@ -46,6 +45,14 @@ class Wall:
         yaw_rad = math.atan2(self.y1_m - self.y0_m, self.x1_m - self.x0_m)
         x_m, y_m = (self.x0_m + self.x1_m) / 2, (self.y0_m + self.y1_m) / 2
         return Footprint(x_m, y_m, yaw_rad, self.length_m / 2 + half, half, 0.0)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How a target walks: ``seed`` draws its ways and pauses."""
+
+    seed: int
+    speed_mps: float
 
 
 @dataclass(frozen=True)

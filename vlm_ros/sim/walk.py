@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vlm_ros.core.motion import Pose
 from vlm_ros.sim.footprint import nearest_distance_m
 from vlm_ros.sim.robot import ROBOT_RADIUS_M
-
-if TYPE_CHECKING:
-    from vlm_ros.sim.scene import Scene
+from vlm_ros.sim.scene import Scene, Walk
 
 GIVE_WAY_M = 0.3
 """Gap to the robot below which a walking target comes no closer."""
@@ -29,14 +26,6 @@ _STEP_M = 0.08
 _TRIES, _CHOICE = 120, 25
 
 Point = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Walk:
-    """How a target walks: ``seed`` draws its ways and pauses."""
-
-    seed: int
-    speed_mps: float
 
 
 class Walker:

@@ -12,8 +12,9 @@ from vlm_ros.core.motion import STANDSTILL, Pose
 from vlm_ros.sim.camera import Camera
 from vlm_ros.sim.draw import draw_scene, with_walking_target
 from vlm_ros.sim.footprint import nearest_distance_m
+from vlm_ros.sim.scene import Walk
 from vlm_ros.sim.truth import truth_from_view
-from vlm_ros.sim.walk import GIVE_WAY_M, HIDDEN_S, Walk, Walker
+from vlm_ros.sim.walk import GIVE_WAY_M, HIDDEN_S, Walker
 from vlm_ros.sim.world import World
 
 STEP_S = 0.05
