@@ -6,6 +6,8 @@ from collections import deque
 from statistics import median
 
 _KEPT = 5
+_TURNS = 2
+"""An answer comes after at most so many times as long as it takes: another question may have gone first."""
 
 
 class Pace:
@@ -17,10 +19,15 @@ class Pace:
         self._received_s: float | None = None
 
     def on_answer(self, stamp_s: float, received_s: float) -> None:
-        """Note an answer about the picture of ``stamp_s``, received at ``received_s`` on the same clock."""
-        self._delays_s.append(max(0.0, received_s - stamp_s))
+        """Note an answer about the picture of ``stamp_s``, received at ``received_s`` on the same clock.
+
+        A gap longer than the answer itself explains is an outage, of the camera or of the model, and no pace: a
+        robot that took it for one would wait as long at the next outage before it stands.
+        """
+        delay_s = max(0.0, received_s - stamp_s)
+        self._delays_s.append(delay_s)
         if self._received_s is not None:
-            self._intervals_s.append(max(0.0, received_s - self._received_s))
+            self._intervals_s.append(min(max(0.0, received_s - self._received_s), _TURNS * delay_s))
         self._received_s = received_s
 
     @property

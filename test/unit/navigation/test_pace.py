@@ -31,3 +31,9 @@ def test_slower_model_is_noticed_after_three_answers():
     slow = [(3.0, 5.0 + 3.0 * number) for number in range(3)]
     assert pace_of(*fast, *slow[:2]).delay_s == pytest.approx(0.1)
     assert pace_of(*fast, *slow).delay_s == pytest.approx(3.0)
+
+
+def test_an_outage_is_no_pace():
+    """A fast model that was away for six seconds, twice, is still a fast one."""
+    pace = pace_of((0.1, 1.0), (0.1, 7.0), (0.1, 7.2), (0.1, 13.2))
+    assert pace.interval_s <= 0.2
