@@ -12,7 +12,7 @@ from transformers import Blip2ForConditionalGeneration, GenerationConfig
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.export.checkpoint import load_pretrained
 from vlm_ros.export.greedy import CHECKED_TOKENS, PROMPT_TOKENS, compare_tokens, exported_tokens
-from vlm_ros.export.part import Axes, NamedTensors, Part, Sizes
+from vlm_ros.export.part import NamedTensors, Part, PicturePart
 from vlm_ros.export.seq2seq import seq2seq_parts, seq2seq_tokens
 from vlm_ros.export.text_decoder import TextDecoder, TokenEmbedding
 from vlm_ros.runtime.runner import Runner
@@ -80,7 +80,7 @@ def checkpoint_tokens(model: Blip2ForConditionalGeneration, prompt: torch.Tensor
     return new
 
 
-class VisionEncoder(Part):
+class VisionEncoder(PicturePart):
     """``pixel_values`` (batch, 3, height, width), normalised, to ``image_features`` (batch, queries, width)."""
 
     name = "vision_encoder"
@@ -93,13 +93,6 @@ class VisionEncoder(Part):
         self.projection = model.language_projection
         config: Any = model.config.vision_config
         self.side_px = config.image_size
-
-    @property
-    def axes(self) -> Mapping[str, Axes]:
-        return {"pixel_values": {0: "batch"}}
-
-    def draw(self, sizes: Sizes) -> NamedTensors:
-        return {"pixel_values": torch.randn(sizes.batch, 3, self.side_px, self.side_px)}
 
     def forward(self, inputs: NamedTensors) -> NamedTensors:
         patches = self.tower(inputs["pixel_values"]).last_hidden_state

@@ -14,7 +14,7 @@ from vlm_ros.core.agreement import agreement_of
 from vlm_ros.core.errors import ExportFailed
 from vlm_ros.export.blip_parts import of_length_one
 from vlm_ros.export.checkpoint import load_pretrained
-from vlm_ros.export.part import Axes, NamedTensors, Part, Sizes
+from vlm_ros.export.part import Axes, NamedTensors, Part, PicturePart, Sizes
 from vlm_ros.runtime.runner import Runner
 
 _DRAWN = Sizes(batch=1, sequence=7, past=0)
@@ -58,7 +58,7 @@ def checkpoint_scores(model: Any, inputs: NamedTensors, together: bool) -> torch
     return logits
 
 
-class VisionEncoder(Part):
+class VisionEncoder(PicturePart):
     """``pixel_values`` (batch, 3, height, width), normalised, to what texts are compared with.
 
     ``image_features`` (batch, patches, width) for the fused look, ``image_embeds`` (batch, queries, shared width) of
@@ -74,13 +74,6 @@ class VisionEncoder(Part):
         self.qformer = model.qformer
         self.projection = model.vision_projection
         self.side_px = model.config.vision_config.image_size
-
-    @property
-    def axes(self) -> Mapping[str, Axes]:
-        return {"pixel_values": {0: "batch"}}
-
-    def draw(self, sizes: Sizes) -> NamedTensors:
-        return {"pixel_values": torch.randn(sizes.batch, 3, self.side_px, self.side_px)}
 
     def forward(self, inputs: NamedTensors) -> NamedTensors:
         patches = self.tower(inputs["pixel_values"]).last_hidden_state

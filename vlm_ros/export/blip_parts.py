@@ -10,11 +10,11 @@ from transformers import DynamicCache, EncoderDecoderCache
 
 from vlm_ros.export.clip import of_length_one
 from vlm_ros.export.cross_attention import cross_names
-from vlm_ros.export.part import Axes, NamedTensors, Part, Sizes
+from vlm_ros.export.part import Axes, NamedTensors, Part, PicturePart, Sizes
 from vlm_ros.export.text_decoder import TextDecoder
 
 
-class VisionEncoder(Part):
+class VisionEncoder(PicturePart):
     """``pixel_values`` (batch, 3, height, width), normalised, to ``image_features`` (batch, tokens, width).
 
     Where the model compares, also to ``image_embeds`` (batch, shared width) of length one.
@@ -27,13 +27,6 @@ class VisionEncoder(Part):
         self.tower = model.vision_model
         self.projection = getattr(model, "vision_proj", None)
         self.side_px = model.config.vision_config.image_size
-
-    @property
-    def axes(self) -> Mapping[str, Axes]:
-        return {"pixel_values": {0: "batch"}}
-
-    def draw(self, sizes: Sizes) -> NamedTensors:
-        return {"pixel_values": torch.randn(sizes.batch, 3, self.side_px, self.side_px)}
 
     def forward(self, inputs: NamedTensors) -> NamedTensors:
         features = self.tower(inputs["pixel_values"]).last_hidden_state

@@ -12,7 +12,7 @@ from transformers import CLIPModel
 from vlm_ros.core.agreement import agreement_of
 from vlm_ros.core.errors import ExportFailed
 from vlm_ros.export.checkpoint import load_pretrained
-from vlm_ros.export.part import Axes, NamedTensors, Part, Sizes
+from vlm_ros.export.part import Axes, NamedTensors, Part, PicturePart, Sizes
 from vlm_ros.runtime.runner import Runner
 
 _OLD_END = 2
@@ -57,7 +57,7 @@ def compare_cosines(model: Any, parts: tuple[Part, Part], runners: Mapping[str, 
         raise ExportFailed(f"the cosines of pictures and texts differ from the checkpoint's: {agreement}")
 
 
-class VisionModel(Part):
+class VisionModel(PicturePart):
     """``pixel_values`` (batch, 3, height, width), normalised, to ``image_embeds`` (batch, width) of length one."""
 
     name = "vision_model"
@@ -67,13 +67,6 @@ class VisionModel(Part):
         super().__init__()
         self.tower, self.projection = model.vision_model, model.visual_projection
         self.side_px = model.config.vision_config.image_size
-
-    @property
-    def axes(self) -> Mapping[str, Axes]:
-        return {"pixel_values": {0: "batch"}}
-
-    def draw(self, sizes: Sizes) -> NamedTensors:
-        return {"pixel_values": torch.randn(sizes.batch, 3, self.side_px, self.side_px)}
 
     def forward(self, inputs: NamedTensors) -> NamedTensors:
         pooled = self.tower(inputs["pixel_values"]).pooler_output

@@ -11,7 +11,7 @@ from transformers import LlavaForConditionalGeneration
 
 from vlm_ros.export.checkpoint import load_pretrained
 from vlm_ros.export.greedy import check_tokens
-from vlm_ros.export.part import Axes, NamedTensors, Part, Sizes
+from vlm_ros.export.part import NamedTensors, Part, PicturePart
 from vlm_ros.export.text_decoder import TextDecoder, TokenEmbedding
 from vlm_ros.runtime.runner import Runner
 
@@ -34,7 +34,7 @@ def check_answers(model: LlavaForConditionalGeneration, runners: Mapping[str, Ru
     check_tokens(model, runners)
 
 
-class VisionEncoder(Part):
+class VisionEncoder(PicturePart):
     """``pixel_values`` (batch, 3, height, width), normalised, to ``image_features`` (batch, tokens, width)."""
 
     name = "vision_encoder"
@@ -48,13 +48,6 @@ class VisionEncoder(Part):
         layers = model.config.vision_feature_layer
         self.layers = [layers] if isinstance(layers, int) else list(layers)
         self.first_token = 1 if model.config.vision_feature_select_strategy == "default" else 0
-
-    @property
-    def axes(self) -> Mapping[str, Axes]:
-        return {"pixel_values": {0: "batch"}}
-
-    def draw(self, sizes: Sizes) -> NamedTensors:
-        return {"pixel_values": torch.randn(sizes.batch, 3, self.side_px, self.side_px)}
 
     def forward(self, inputs: NamedTensors) -> NamedTensors:
         states = self.tower(inputs["pixel_values"], output_hidden_states=True).hidden_states

@@ -40,3 +40,16 @@ class Part(torch.nn.Module):
     @abstractmethod
     def forward(self, inputs: NamedTensors) -> NamedTensors:
         """The part's outputs, in the order the graph has them."""
+
+
+class PicturePart(Part):
+    """A part that takes ``pixel_values`` (batch, 3, ``side_px``, ``side_px``), normalised, and nothing else."""
+
+    side_px: int
+
+    @property
+    def axes(self) -> Mapping[str, Axes]:
+        return {"pixel_values": {0: "batch"}}
+
+    def draw(self, sizes: Sizes) -> NamedTensors:
+        return {"pixel_values": torch.randn(sizes.batch, 3, self.side_px, self.side_px)}

@@ -11,7 +11,7 @@ from transformers import AutoModelForImageTextToText
 
 from vlm_ros.export.checkpoint import load_pretrained
 from vlm_ros.export.greedy import check_picture_tokens
-from vlm_ros.export.part import Axes, NamedTensors, Part, Sizes
+from vlm_ros.export.part import NamedTensors, Part, PicturePart, Sizes
 from vlm_ros.export.text_decoder import TextDecoder, TokenEmbedding
 from vlm_ros.runtime.runner import Runner
 
@@ -40,7 +40,7 @@ def check_answers(model: Any, runners: Mapping[str, Runner]) -> None:
     check_picture_tokens(model, runners, {"pixel_values": pixels[None]}, features.reshape(-1, features.shape[-1]))
 
 
-class VisionEncoder(Part):
+class VisionEncoder(PicturePart):
     """``pixel_values`` (batch, 3, side, side), normalised tiles, to ``image_features`` (batch, tokens, width)."""
 
     name = "vision_encoder"
@@ -51,13 +51,6 @@ class VisionEncoder(Part):
         self.connector = model.model.connector
         self.side_px = model.config.vision_config.image_size
         self.positions = torch.nn.Parameter(_position_embeddings(self.tower.embeddings, self.side_px), False)
-
-    @property
-    def axes(self) -> Mapping[str, Axes]:
-        return {"pixel_values": {0: "batch"}}
-
-    def draw(self, sizes: Sizes) -> NamedTensors:
-        return {"pixel_values": torch.randn(sizes.batch, 3, self.side_px, self.side_px)}
 
     def forward(self, inputs: NamedTensors) -> NamedTensors:
         patches = self.tower.embeddings.patch_embedding(inputs["pixel_values"]).flatten(2).transpose(1, 2)
