@@ -61,3 +61,42 @@ def test_onnx_runtime_multiplies_in_integers_when_products_share_their_tokens(tm
     assert kinds.count("MatMulIntegerToFloat") == 2
     assert kinds.count("QuantizeLinear") == 1
     assert "MatMul" not in kinds
+
+
+def swiglu() -> onnx.ModelProto:
+    """Two projections of 64, one through SiLU, multiplied and projected to 32; then the last row alone, projected."""
+    made = [helper.make_node("MatMul", ["x", name], [f"{name}_out"]) for name in ("gate", "up")]
+    nodes = [
+        *made,
+        helper.make_node("Sigmoid", ["gate_out"], ["sigmoid"]),
+        helper.make_node("Mul", ["gate_out", "sigmoid"], ["silu"]),
+        helper.make_node("MatMul", ["silu", "beside"], ["beside_out"]),
+        helper.make_node("Mul", ["silu", "up_out"], ["gated"]),
+        helper.make_node("MatMul", ["gated", "down"], ["down_out"]),
+        helper.make_node("Slice", ["down_out", "last", "end", "rows"], ["last_row"]),
+        helper.make_node("MatMul", ["last_row", "head"], ["head_out"]),
+    ]
+    sizes = {"gate": (64, 64), "up": (64, 64), "beside": (64, 32), "down": (64, 32), "head": (32, 32)}
+    numbers = {"last": -1, "end": np.iinfo(np.int64).max, "rows": 0}
+    graph = helper.make_graph(
+        nodes,
+        "swiglu",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 64])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("beside_out", "head_out")],
+        [
+            *(numpy_helper.from_array(weight(*size), name) for name, size in sizes.items()),
+            *(numpy_helper.from_array(np.array([number], np.int64), name) for name, number in numbers.items()),
+        ],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+
+
+def test_activations_stay_wide_behind_a_gate_and_where_the_last_row_is_alone() -> None:
+    rounded = {node.input[0] for node in dynamic_int8(swiglu()).graph.node if node.op_type == "QuantizeLinear"}
+    assert rounded == {"x_share", "silu_share"}
+
+
+def test_gated_graph_answers_as_before(tmp_path: Path) -> None:
+    feeds = rows(64)
+    made, expected = (answers(graph, feeds, tmp_path)["head_out"] for graph in (dynamic_int8(swiglu()), swiglu()))
+    assert agreement_of(made, expected).correlation > 0.999

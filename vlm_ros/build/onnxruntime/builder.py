@@ -41,8 +41,8 @@ class OnnxRuntimeBuilder:
 
     @property
     def shapes(self) -> str:
-        """Every shape the graph allows, and whether caches of decoders can be made to grow in place."""
-        return "dynamic, growing cache" if _knows_onnx() else "dynamic"
+        """Every shape the graph allows; and how its weights, and the caches of decoders, are laid out."""
+        return "dynamic, fitting blocks" + (", growing cache" if _knows_onnx() else "")
 
     def build(self, onnx: Path, engine: Path, watch: Watch = UNWATCHED) -> None:
         """Write the optimised ``onnx`` to ``engine`` in one go; ``BuildFailed`` with ONNX Runtime's reason."""

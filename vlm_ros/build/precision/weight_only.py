@@ -38,12 +38,12 @@ class Quantized:
 
 def int8_weights(model: Model) -> Model:
     """``model`` with INT8 weights, one scale for each output of a product and for each row of a table."""
-    return with_narrow_weights(with_opset(copy_of(model), _OPSET_OF_AXES), _beside_wide_activations(per_column))
+    return with_narrow_weights(with_opset(copy_of(model), _OPSET_OF_AXES), beside_wide_activations(per_column))
 
 
 def int4_weights(model: Model) -> Model:
     """``model`` with INT4 weights in blocks of 32; tables, and weights that blocks do not fit, become INT8."""
-    return with_narrow_weights(with_opset(copy_of(model), _OPSET_OF_BLOCKS), _beside_wide_activations(in_blocks))
+    return with_narrow_weights(with_opset(copy_of(model), _OPSET_OF_BLOCKS), beside_wide_activations(in_blocks))
 
 
 def per_column(weight: Array) -> Quantized:
@@ -104,7 +104,8 @@ def with_narrow_weights(model: Model, product: Product) -> Model:
     return model
 
 
-def _beside_wide_activations(quantize: Callable[[Array], Quantized]) -> Product:
+def beside_wide_activations(quantize: Callable[[Array], Quantized]) -> Product:
+    """The product as it is, its weight made by ``quantize`` and widened in front of it."""
     return lambda model, node, weight: [*dequantized(model, node, weight, quantize), node]
 
 
