@@ -30,6 +30,7 @@ from vlm_ros.core.families import family_of
 from vlm_ros.core.frame import Frame
 from vlm_ros.export.exporting import export_bundle
 from vlm_ros.export.validation import check_part
+from vlm_ros.models.batching import Request, ask_all
 from vlm_ros.models.loading import load_model
 from vlm_ros.models.picture_model import PictureModel
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
@@ -82,14 +83,7 @@ def photograph(height, width, seed=0):
 
 def pixels_of(model, rgb):
     """All numbers that the vision encoder is fed."""
-    fed = []
-    features = model.vision.features
-    model.vision.features = lambda tensors: fed.append(tensors["pixel_values"]) or features(tensors)
-    try:
-        model.see(Frame(rgb))
-    finally:
-        del model.vision.features
-    return np.concatenate([values.ravel() for values in fed])
+    return np.concatenate([view["pixel_values"].ravel() for view in model.look(Frame(rgb)).views])
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -161,6 +155,23 @@ def test_answers_equal_on_the_emulated_tensorrt(pair, tmp_path):
     with model_on_emulator(pair.bundle, tmp_path) as model:
         answer = model.observe(Frame(rgb)).ask(QUESTIONS[0], FreeText(max_tokens=32))
     assert answer.text == expected.text
+
+
+def test_answers_of_a_batch_are_those_of_one_after_the_other(pair):
+    """Pictures of several shapes: some are cut alike, some are not."""
+    frames = [Frame(noise(*shape, seed)) for seed, shape in enumerate([*SHAPES, SHAPES[0]])]
+    requests = [Request(frame, QUESTIONS[number % 2], FreeText(12)) for number, frame in enumerate(frames)]
+    batched, single = (list(ask_all(pair.model, requests, max_batch=size)) for size in (len(requests), 1))
+    assert [answer.text for answer in batched] == [answer.text for answer in single]
+    assert [answer.tokens for answer in batched] == [answer.tokens for answer in single]
+    assert len({answer.text for answer in single}) > 2
+
+
+def test_features_are_the_same_when_pictures_are_encoded_together(pair):
+    frames = [Frame(noise(*shape, seed)) for seed, shape in enumerate([*SHAPES, SHAPES[0]])]
+    for together, alone in zip(pair.model.see_all(frames), map(pair.model.see, frames), strict=True):
+        assert list(together.tokens) == list(alone.tokens)
+        np.testing.assert_allclose(together.features, alone.features, atol=2e-5)
 
 
 def test_graph_of_the_vision_encoder_resizes_nothing(pair):

@@ -61,8 +61,10 @@ class ChoiceConstrainer:
             raise BadQuestion("this model answers freely or with one of a few choices: give no pattern and no schema")
         return TokenChoices([self._row(option) for option in form.options], self._end_id)
 
-    def option(self, form: Choices, text: str) -> str:
+    def meant(self, form: AnswerForm, text: str) -> str:
         """The option that ``text`` is when its tokens are read: a vocabulary may know no capitals."""
+        if not isinstance(form, Choices):
+            return text
         row = self._tokenizer.encode(text, frame=False)
         return next((option for option in form.options if self._row(option) == row), text)
 

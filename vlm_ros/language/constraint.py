@@ -81,6 +81,10 @@ class Constrainer:
             return None
         return Constraint(self._matcher(_grammar(form)).deep_copy())
 
+    def meant(self, form: AnswerForm, text: str) -> str:
+        """``text`` itself: it was held to ``form`` letter by letter."""
+        return text
+
     def _compile(self, grammar: str) -> Any:
         matcher = llguidance.LLMatcher(self._vocabulary, grammar, log_level=0)
         if matcher.is_error():

@@ -29,6 +29,9 @@ class Constrains(Protocol):
     def constraint(self, form: AnswerForm) -> TokenConstraint | None:
         """A fresh constraint for ``form``, ``None`` for free text; ``BadQuestion`` for a form that cannot be held."""
 
+    def meant(self, form: AnswerForm, text: str) -> str:
+        """What is meant by ``text``, a complete answer of ``form``."""
+
 
 @dataclass(frozen=True)
 class Language:

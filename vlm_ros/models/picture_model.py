@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -13,11 +14,12 @@ from vlm_ros.core.clock import Clock, monotonic_s
 from vlm_ros.core.errors import BadBundle, BadImage
 from vlm_ros.core.frame import Frame
 from vlm_ros.language.language import language_from_bundle
+from vlm_ros.language.prompt_encoder import Prompt
 from vlm_ros.models.answering import Speaker
 from vlm_ros.models.decoder import Decoder
 from vlm_ros.models.embedding import Embeddings
-from vlm_ros.models.observation import PrefixObservation
-from vlm_ros.models.vision_part import VisionPart
+from vlm_ros.models.observation import PrefixObservation, check_room
+from vlm_ros.models.vision_part import View, VisionPart
 from vlm_ros.runtime.kv_cache import KvCache
 from vlm_ros.runtime.runner import Array, Runner
 
@@ -35,6 +37,17 @@ class SeenPicture:
     positions: Array | None = None
 
 
+@dataclass(frozen=True)
+class Look:
+    """What the vision encoder is asked about one picture: ``views``, and ``read`` makes of their features what is seen.
+
+    ``read`` takes the features (tokens, width) of each view, and does not hold on to the pixels.
+    """
+
+    views: Sequence[View]
+    read: Callable[[Sequence[Array]], SeenPicture]
+
+
 class PictureModel(ABC):
     """A loaded model; ``runners`` holds the active runners of its family's parts."""
 
@@ -50,13 +63,40 @@ class PictureModel(ABC):
         _check_vocabulary(bundle, self.decoder, self.language.vocabulary)
 
     @abstractmethod
+    def look(self, frame: Frame) -> Look:
+        """What the vision encoder is to look at in ``frame``."""
+
     def see(self, frame: Frame) -> SeenPicture:
         """What the model reads of ``frame``."""
+        return self.see_all([frame])[0]
 
-    @property
-    def takes_batches(self) -> bool:
-        """Whether several prompts may be decoded in one run."""
-        return self.decoder.takes_rows and not self.decoder.takes_positions_in_rows
+    def see_all(self, frames: Sequence[Frame]) -> list[SeenPicture]:
+        """As ``see`` of each, with as many tiles in one run of the vision encoder as there are frames."""
+        looks: list[tuple[int, Callable[[Sequence[Array]], SeenPicture]]] = []
+
+        def views() -> Iterator[View]:
+            for frame in frames:
+                look = self.look(frame)
+                looks.append((len(look.views), look.read))
+                yield from look.views
+
+        features = iter(self.vision.features(views(), together=len(frames)))
+        return [read(list(islice(features, count))) for count, read in looks]
+
+    def most_rows(self, wanted: int) -> int:
+        """How many of ``wanted`` questions may be answered in one run."""
+        return 1 if self.decoder.takes_positions_in_rows else self.decoder.most_rows(wanted)
+
+    def read_all(self, frames: Sequence[Frame], prompts: Sequence[Prompt]) -> tuple[list[Embeddings], KvCache]:
+        """What each row is fed before its answer, and the cache that it follows; a frame is seen once."""
+        distinct = {id(frame): frame for frame in frames}
+        seen = dict(zip(distinct, self.see_all(list(distinct.values())), strict=True))
+        rows = []
+        for frame, prompt in zip(frames, prompts, strict=True):
+            picture = seen[id(frame)]
+            rows.append(self.embedded([*prompt.before, *picture.tokens, *prompt.after], picture))
+            check_room(rows[-1].shape[1], self.speaker)
+        return rows, self.decoder.begin_rows(len(rows))
 
     def observe(self, frame: Frame) -> PrefixObservation:
         """An observation of ``frame``; the work happens on the first question."""
