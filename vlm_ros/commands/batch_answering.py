@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from vlm_ros.commands.answering import check_memory, graphs_of, json_from_answer
+from vlm_ros.commands.answering import json_from_answer, load_checked
 from vlm_ros.core.answer import AnswerForm
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadConfig
@@ -20,18 +20,14 @@ def print_answers(
     bundle: Bundle, arguments: argparse.Namespace, images: Sequence[Path], questions: Sequence[str], form: AnswerForm
 ) -> None:
     """Ask all ``questions`` of each of ``images`` and print the answers in their order, as they come."""
-    from vlm_ros.build.run_preflight import batch_limit
     from vlm_ros.models.batching import Request, ask_all
-    from vlm_ros.models.loading import load_model
     from vlm_ros.vision.loading import frame_from_file
 
     if arguments.batch < 1:
         raise BadConfig(f"--batch is {arguments.batch}: give 1 or more")
     frames = [(path, frame_from_file(path)) for path in images]
     asked = [(path, Request(frame, question, form)) for path, frame in frames for question in questions]
-    check_memory(bundle, arguments.precision)
-    limit = batch_limit(bundle, graphs_of(bundle, arguments.precision), arguments.batch)
-    model = load_model(bundle, precision=arguments.precision)
+    model, limit = load_checked(bundle, arguments.precision, arguments.runtime, arguments.batch)
     try:
         answers = ask_all(model, [request for _, request in asked], max_batch=limit, deadline_s=arguments.deadline)
         for (path, request), answer in zip(asked, answers, strict=True):

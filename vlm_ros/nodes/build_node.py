@@ -51,6 +51,7 @@ class BuildNodeConfig:
     precision: str = setting("fp32", "which of the model's ONNX files are built", choices=(*PRECISIONS, AUTO))
     runtime: str = setting(ONNXRUNTIME, "what runs the engines that are built; cuda needs none", choices=SERVED)
     blocks: int = setting(0, "in how many blocks of layers decoders are built; 0: as few as memory allows", low=0)
+    batch: int = setting(1, "how many questions TensorRT's engines take at once", low=1, high=256)
     level: int = setting(3, "TensorRT's optimisation level: 0 is built soonest, 5 runs fastest", low=0, high=5)
     workspace_mb: int = setting(0, "memory that TensorRT's kernels may take; 0: half of what is free", unit="MB", low=0)
     exit_when_done: bool = setting(False, "leave once built, with status 0, or 1 where that failed")
@@ -142,7 +143,9 @@ class BuildNode(Node):
             builder=builder_for(
                 config.runtime,
                 bundle,
-                TensorRtOptions(level=config.level, workspace_bytes=config.workspace_mb * 1_000_000 or None),
+                TensorRtOptions(
+                    level=config.level, batch=config.batch, workspace_bytes=config.workspace_mb * 1_000_000 or None
+                ),
             ),
             blocks=config.blocks,
             check=answer_check(bundle, config.precision),

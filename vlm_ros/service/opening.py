@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from vlm_ros.build.run_preflight import Graphs
 from vlm_ros.build.store import EngineStore
+from vlm_ros.build.tensorrt.options import TensorRtOptions
 from vlm_ros.build.vendors import CUDA, builder_for
 from vlm_ros.build.wanted import WantedEngines, wanted_engines
 from vlm_ros.core.bundle import AUTO, Bundle
@@ -26,7 +27,7 @@ def open_service(bundle: Bundle, config: ServiceConfig, store: EngineStore) -> S
     try:
         if config.runtime == CUDA:
             return _on_cuda(bundle, config)
-        builder = builder_for(config.runtime, bundle)
+        builder = builder_for(config.runtime, bundle, TensorRtOptions(batch=config.batch))
         wanted = wanted_engines(bundle, store, config.precision, builder, parts_of(bundle))
         service = Service(bundle, config, wanted)
         service.open(graphs_of(wanted, wanted.find()), as_built(wanted))

@@ -44,6 +44,11 @@ class OnnxRuntimeBuilder:
         """Every shape the graph allows, and whether caches of decoders can be made to grow in place."""
         return "dynamic, growing cache" if _knows_onnx() else "dynamic"
 
+    @property
+    def batch(self) -> int:
+        """One: every graph takes as many as it says."""
+        return 1
+
     def build(self, onnx: Path, engine: Path, watch: Watch = UNWATCHED) -> None:
         """Write the optimised ``onnx`` to ``engine`` in one go; ``BuildFailed`` with ONNX Runtime's reason."""
         options = session_options(self._threads)
