@@ -14,6 +14,7 @@ from vlm_ros.core.errors import BadConfig, BuildFailed, MissingEngine, MissingLi
 from vlm_ros.models.loading import parts_of
 from vlm_ros.models.matching import Embedder
 from vlm_ros.service.config import ServiceConfig
+from vlm_ros.service.models import GATE_PRECISION
 from vlm_ros.service.service import AS_EXPORTED, ON_CUDA, Service, as_built, graphs_of
 
 
@@ -45,11 +46,11 @@ def open_service(bundle: Bundle, config: ServiceConfig, store: EngineStore) -> S
 
 
 def open_gate(bundle: Bundle, config: ServiceConfig, store: EngineStore) -> Service:
-    """The small model that decides when the large one is asked, in fp32, on engines where they are built.
+    """The small model that decides when the large one is asked, on engines where they are built.
 
     ``BadConfig`` where it is none that compares pictures with texts; otherwise as ``open_service``.
     """
-    service = open_service(bundle, replace(config, precision="fp32", wait_for_engines=False), store)
+    service = open_service(bundle, replace(config, precision=GATE_PRECISION, wait_for_engines=False), store)
     if not isinstance(service.seat.model, Embedder):
         service.close()
         raise BadConfig(f"'gate_model' is '{bundle.name}', which compares nothing: give a CLIP")
