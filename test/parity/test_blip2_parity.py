@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("torch", exc_type=ImportError)
 
+import bad_inputs
 import torch
 from emulator.bundle import model_on_emulator
 from PIL import Image
@@ -19,7 +20,7 @@ from tiny_blip2 import IMAGE, QUERIES, make_blip2
 from vlm_ros.core.agreement import agreement_of
 from vlm_ros.core.answer import Choices, FreeText, Regex
 from vlm_ros.core.bundle import Bundle
-from vlm_ros.core.errors import BadBundle, BadQuestion, ExportFailed
+from vlm_ros.core.errors import ExportFailed
 from vlm_ros.core.frame import Frame
 from vlm_ros.export import blip2
 from vlm_ros.export.exporting import export_bundle
@@ -182,16 +183,19 @@ def test_answers_are_held_to_their_form(model):
     assert observation.ask("How many?", Regex("[0-9]{2}")).text.isdigit()
 
 
-@pytest.mark.parametrize("question", ["  ", "a </s> b", "<image>", "word " * 200])
-def test_questions_that_cannot_be_asked_are_refused(model, question):
-    with pytest.raises(BadQuestion):
-        model.observe(Frame(NOISE)).ask(question, FreeText(4))
+def test_bad_input_is_refused_with_the_reason_or_answered(pair, model, tmp_path):
+    bad_inputs.check_speaking(model)
+    bad_inputs.check_vocabulary(pair.bundle, tmp_path)
 
 
 def test_answers_on_tensorrt_are_those_of_onnx_runtime(pair, model, tmp_path):
     question = (QUESTIONS[0], FreeText(max_tokens=8))
-    with model_on_emulator(pair.bundle, tmp_path) as emulated:
+    requests = [Request(Frame(rgb), text, FreeText(8)) for rgb in (NOISE, NOISE[::-1]) for text in QUESTIONS]
+    with model_on_emulator(pair.bundle, tmp_path, batch=3) as emulated:
         assert emulated.observe(Frame(NOISE)).ask(*question).text == model.observe(Frame(NOISE)).ask(*question).text
+        assert emulated.most_rows(8) == 3
+        batched = [answer.text for answer in ask_all(emulated, requests, max_batch=8)]
+    assert batched == [answer.text for answer in ask_all(model, requests, max_batch=1)]
 
 
 def test_answers_of_a_batch_are_those_of_one_after_the_other(pair, model):
@@ -221,15 +225,3 @@ def _changed(model, name, factor):
     with torch.no_grad():
         other.get_parameter(name).mul_(factor)
     return other
-
-
-def test_bundle_is_refused_when_the_tokenizer_has_more_tokens_than_the_model(pair, tmp_path):
-    import json
-    import shutil
-
-    shutil.copytree(pair.bundle.folder, tmp_path / "bundle")
-    path = tmp_path / "bundle/tokenizer_config.json"
-    more = {str(number): {"content": f"<{number}>", "special": True} for number in range(352, 400)}
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"added_tokens_decoder": more}))
-    with pytest.raises(BadBundle, match="of two models"):
-        load_model(Bundle(tmp_path / "bundle"))

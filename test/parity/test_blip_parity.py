@@ -33,6 +33,7 @@ from vlm_ros.vision.preprocessing import Preprocessor
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "unit" / "vision")]
+import bad_inputs  # noqa: E402
 import tiny_blip  # noqa: E402
 from pictures import patterned, scene, stripes  # noqa: E402
 
@@ -200,10 +201,10 @@ def test_questions_are_asked_one_by_one_when_the_decoder_takes_no_mask_of_what_i
     assert texts == [answer.text for answer in ask_all(speaking.model, requests, max_batch=1)]
 
 
-@pytest.mark.parametrize("question", ["", "\x00", "is it [SEP] red?", "red " * 80])
-def test_question_is_refused_when_nobody_can_answer_it(speaking, question):
-    with pytest.raises(BadQuestion):
-        speaking.model.observe(Frame(PICTURES[0])).ask(question, FreeText(4))
+def test_bad_input_is_refused_with_the_reason_or_answered(speaking, comparing, tmp_path):
+    bad_inputs.check_speaking(speaking.model)
+    bad_inputs.check_vocabulary(speaking.bundle, tmp_path)
+    bad_inputs.check_comparing(comparing.model)
 
 
 def test_scores_of_all_pairs_equal_the_checkpoints(comparing):
@@ -271,8 +272,12 @@ def test_answers_stay_when_the_bundle_runs_on_the_emulated_tensorrt(pairs, tmp_p
     from emulator.bundle import model_on_emulator
 
     speaking, comparing = pairs("BlipForQuestionAnswering"), pairs("BlipForImageTextRetrieval")
-    with model_on_emulator(speaking.bundle, tmp_path / "speaking") as model:
+    requests = [Request(Frame(rgb), text, FreeText(8)) for rgb in PICTURES[:2] for text in (SHORT, LONG)]
+    with model_on_emulator(speaking.bundle, tmp_path / "speaking", batch=3) as model:
         emulated = model.observe(Frame(PICTURES[0])).ask(LONG, FreeText(16)).text
+        assert model.most_rows(8) == 3
+        batched = [answer.text for answer in ask_all(model, requests, max_batch=8)]
+    assert batched == [answer.text for answer in ask_all(speaking.model, requests, max_batch=1)]
     assert emulated == speaking.model.observe(Frame(PICTURES[0])).ask(LONG, FreeText(16)).text
     with model_on_emulator(comparing.bundle, tmp_path / "comparing") as model:
         chances = model.probabilities(PICTURES, TEXTS)

@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("torch", exc_type=ImportError)
 
+import bad_inputs
 import torch
 
 from vlm_ros.build.building import build_bundle
@@ -136,6 +137,13 @@ def test_engines_answer_as_the_checkpoint_when_questions_share_a_picture(exporte
         answer = observation.ask(question, FreeText(max_tokens=32))
         assert exported.same(answer.text, rgb, question, tokens=32)
     model.close()
+
+
+def test_bad_input_is_refused_with_the_reason_or_answered(exported, tmp_path):
+    model = load_model(exported.bundle, threads=1)
+    bad_inputs.check_speaking(model)
+    model.close()
+    bad_inputs.check_vocabulary(exported.bundle, tmp_path)
 
 
 def test_tokens_depend_on_the_picture(exported):

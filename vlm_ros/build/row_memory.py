@@ -21,10 +21,13 @@ _NUMBER_BYTES = 4
 """The widest number that caches and activations are made of."""
 
 
-def row_bytes(config: Mapping[str, Any]) -> int:
-    """What one row of a batch takes over a full context; 0 where ``config`` does not tell how large a cache is."""
+def row_bytes(config: Mapping[str, Any], slice_px: int | None = None) -> int:
+    """What one row of a batch takes over a full context; 0 where ``config`` does not tell how large a cache is.
+
+    ``slice_px`` is the side of the slices that pictures are cut into, where the preprocessor cuts them.
+    """
     cache = cache_bytes(config)
-    return cache and CACHES * cache + encoded_bytes(config) + picture_bytes(config)
+    return cache and CACHES * cache + encoded_bytes(config) + picture_bytes(config, slice_px)
 
 
 def cache_bytes(config: Mapping[str, Any]) -> int:
@@ -38,14 +41,20 @@ def encoded_bytes(config: Mapping[str, Any]) -> int:
     return _token_bytes(config) * max(_context_tokens(config), image_tokens(config)) if looks else 0
 
 
-def picture_bytes(config: Mapping[str, Any]) -> int:
+def picture_bytes(config: Mapping[str, Any], slice_px: int | None = None) -> int:
     """What lives at once in a layer of the vision encoder for one picture or tile; 0 where ``config`` does not tell.
 
     Its states, those of its feed-forward, and the scores of its attention around the softmax. ONNX Runtime 1.31 takes
     0.64 to 0.90 of this for each more, in towers of 577 and 1024 tokens, of 1024 and 768 numbers, at opset 20 and 23.
     """
     vision = config.get("vision_config") or {}
-    tokens, width, heads = image_tokens(config), vision.get("hidden_size"), vision.get("num_attention_heads")
+    if slice_px:
+        vision = {**vision, "image_size": min(slice_px, vision.get("image_size") or slice_px)}
+    tokens, width, heads = (
+        image_tokens({"vision_config": vision}),
+        vision.get("hidden_size"),
+        vision.get("num_attention_heads"),
+    )
     if not (tokens and width and heads):
         return 0
     hidden = vision.get("intermediate_size") or 4 * width

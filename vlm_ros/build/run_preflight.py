@@ -50,7 +50,7 @@ def batch_limit(bundle: Bundle, graphs: Graphs, wanted: int, free_bytes: int | N
     1 where nobody knows how much; ``free_bytes`` as in ``check_run_memory``.
     """
     free_bytes = available_bytes() if free_bytes is None else free_bytes
-    more_bytes = row_bytes(bundle.config)
+    more_bytes = _row_bytes(bundle)
     if free_bytes is None or os.environ.get(SKIP_VARIABLE) == "1" or wanted <= 1:
         return wanted
     more = (free_bytes - run_peak_bytes(bundle, graphs)) // more_bytes if more_bytes else 0
@@ -63,7 +63,12 @@ def run_peak_bytes(bundle: Bundle, graphs: Graphs, batch: int = 1) -> int:
     Engines made for a ``batch`` take the memory of its largest when they are loaded.
     """
     loaded = sum(_loaded_bytes(path, precision) for path, precision in graphs.values())
-    return loaded + CACHES * cache_bytes(bundle.config) + (batch - 1) * row_bytes(bundle.config)
+    return loaded + CACHES * cache_bytes(bundle.config) + (batch - 1) * _row_bytes(bundle)
+
+
+def _row_bytes(bundle: Bundle) -> int:
+    """What one question more takes; MiniCPM-V cuts pictures into slices smaller than its tower could take."""
+    return row_bytes(bundle.config, bundle.optional_json("preprocessor_config.json").get("scale_resolution"))
 
 
 def _loaded_bytes(path: Path, precision: str) -> int:

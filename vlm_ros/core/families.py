@@ -178,8 +178,14 @@ def family_named(module: str) -> Family:
 def known_parts(config: Mapping[str, Any]) -> tuple[str, ...]:
     """What the parts of the family of ``config`` are called; none where nobody knows it."""
     family = _row_of(config)
-    joint = (JOINT,) if family and family.may_be_joint else ()
+    joint = (JOINT,) if parts_in_joint(config) else ()
     return (*family.parts, *family.optional_parts, *joint) if family else ()
+
+
+def parts_in_joint(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The parts that a graph called ``JOINT`` may stand for in the family of ``config``; none in most families."""
+    family = _row_of(config)
+    return family.parts if family and family.may_be_joint else ()
 
 
 def card_defaults(config: Mapping[str, Any]) -> Mapping[str, Any]:

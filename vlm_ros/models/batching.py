@@ -39,10 +39,13 @@ class BatchModel(Protocol):
     def most_rows(self, wanted: int) -> int:
         """How many of ``wanted`` questions its graphs take at once; 1 where they take no batch."""
 
-    def read_all(self, frames: Sequence[Frame], prompts: Sequence[Prompt]) -> tuple[list[Embeddings], KvCache]:
-        """What each row is fed before its answer, and the cache that it follows; a frame is encoded once.
+    def read_all(
+        self, frames: Sequence[Frame], places: Sequence[int], prompts: Sequence[Prompt]
+    ) -> tuple[list[Embeddings], KvCache]:
+        """What each row is fed before its answer, and the cache that all of them follow.
 
-        ``BadQuestion`` where a prompt is longer than the model reads.
+        ``prompts`` are about the frames at ``places``; all frames are encoded together. ``BadQuestion`` where a prompt
+        is longer than the model reads.
         """
 
 
@@ -128,7 +131,9 @@ def _answers(model: BatchModel, requests: Sequence[Request], deadline_s: float |
     speaker = model.speaker
     rows = [_Row(request, speaker, deadline_s, stop) for request in requests]
     encoded = [speaker.language.prompts.encode(request.question) for request in requests]
-    prompts, cache = model.read_all([request.frame for request in requests], encoded)
+    frames = {id(request.frame): request.frame for request in requests}
+    places = [list(frames).index(id(request.frame)) for request in requests]
+    prompts, cache = model.read_all(list(frames.values()), places, encoded)
     decoder, longest = speaker.decoder, max(prompt.shape[1] for prompt in prompts)
     padding = tuple(longest - prompt.shape[1] for prompt in prompts)
     for row, prompt in zip(rows, prompts, strict=True):

@@ -20,7 +20,7 @@ from vlm_ros.models.answering import Speaker
 from vlm_ros.models.cross_decoder import CrossDecoder, Encoded
 from vlm_ros.models.encoding_model import EncodingModel, filled_up, mask_of
 from vlm_ros.models.vision_part import VisionPart
-from vlm_ros.models.vocabulary import check_vocabulary
+from vlm_ros.models.vocabulary import check_decoder_vocabulary
 from vlm_ros.runtime.runner import Array, Runner, TensorSpec
 from vlm_ros.vision.preprocessing import Preprocessor
 
@@ -41,7 +41,7 @@ class BlipModel(EncodingModel):
         context_tokens = int(text.get("max_position_embeddings", 512))
         decoder = CrossDecoder(*(runners[part] for part in _SPEAKING), context_tokens=context_tokens)
         tokenizer = Tokenizer.from_bundle(bundle)
-        check_vocabulary(bundle, tokenizer.size, decoder.vocabulary_size)
+        check_decoder_vocabulary(bundle, tokenizer.size, decoder)
         begin, end = int(text.get("bos_token_id", 30522)), int(text.get("sep_token_id", 102))
         prompts = _Prompts(TextBatcher(tokenizer, context_tokens), begin, asks=_ASKING in runners)
         constrainer = ChoiceConstrainer(tokenizer, end)

@@ -20,7 +20,7 @@ from vlm_ros.models.cross_decoder import CrossDecoder, Encoded
 from vlm_ros.models.encoding_model import EncodingModel, filled_up
 from vlm_ros.models.picture_model import image_id_of
 from vlm_ros.models.vision_part import VisionPart
-from vlm_ros.models.vocabulary import check_vocabulary
+from vlm_ros.models.vocabulary import check_decoder_vocabulary
 from vlm_ros.runtime.runner import Array, Runner, TensorSpec
 from vlm_ros.vision.preprocessing import Preprocessor
 
@@ -41,7 +41,7 @@ class Blip2Seq2SeqModel(EncodingModel):
         context_tokens = int(text.get("n_positions", _CONTEXT_TOKENS))
         decoder = CrossDecoder(*(runners[part] for part in _SPEAKING), context_tokens=context_tokens)
         language = language_from_bundle(bundle, image_id_of(bundle))
-        check_vocabulary(bundle, language.vocabulary, decoder.vocabulary_size)
+        check_decoder_vocabulary(bundle, language.vocabulary, decoder)
         prompts = _EncoderPrompts(language.prompts, _start_id(bundle))
         language = dataclasses.replace(language, prompts=prompts)
         super().__init__(runners, decoder, Speaker(language, decoder, bundle.card.max_tokens, clock))

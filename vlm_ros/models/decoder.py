@@ -16,7 +16,7 @@ from vlm_ros.models.embedding import Embeddings, TokenEmbedding
 from vlm_ros.models.rows import rows_taken
 from vlm_ros.runtime.kv_cache import KvCache, KvLayout
 from vlm_ros.runtime.paired import USE_CACHE
-from vlm_ros.runtime.runner import Array, Runner, Tensors
+from vlm_ros.runtime.runner import Array, Runner, Tensors, TensorSpec
 
 Logits = NDArray[np.float32]
 """Of shape (vocabulary,)."""
@@ -32,6 +32,7 @@ class Decoder:
         self._decoder = decoder
         self._layout = KvLayout.from_runner(decoder)
         self._embeds = _embeds_name(decoder, self._layout)
+        _check_rows(decoder.inputs[self._embeds])
         self._logits = _logits_name(decoder, self._layout)
         self._feeds = feeds_of(decoder.inputs, {self._embeds, *self._layout.past, *self._layout.fixed})
         self._embed = TokenEmbedding(embed, self.embeddings_dtype)
@@ -179,6 +180,15 @@ def _embeds_name(decoder: Runner, layout: KvLayout) -> str:
             "export it with inputs_embeds, attention_mask, position_ids and a cache"
         )
     return names[0]
+
+
+def _check_rows(embeds: TensorSpec) -> None:
+    rows = embeds.shape[0]
+    if isinstance(rows, int) and rows != 1:
+        raise BadBundle(
+            f"the decoder takes '{embeds.name}' of shape {embeds.shape}, {rows} prompts at once and no other number: "
+            "export it with a dynamic batch, or one of 1"
+        )
 
 
 def _logits_name(decoder: Runner, layout: KvLayout) -> str:

@@ -58,16 +58,14 @@ class EncodingModel(ABC):
             return 1
         return rows_taken(self.encoder_inputs, self._decoder.most_rows(wanted))
 
-    def read_all(self, frames: Sequence[Frame], prompts: Sequence[Prompt]) -> tuple[list[Embeddings], KvCache]:
-        """What each row is fed before its answer, and the cache that it follows; a frame is encoded once."""
-        distinct = list({id(frame): frame for frame in frames}.values())
-        places = {id(frame): place for place, frame in enumerate(distinct)}
-        features = self.features(distinct)[[places[id(frame)] for frame in frames]]
+    def read_all(
+        self, frames: Sequence[Frame], places: Sequence[int], prompts: Sequence[Prompt]
+    ) -> tuple[list[Embeddings], KvCache]:
+        """As ``models.batching.BatchModel`` says."""
         for prompt in prompts:
             check_room(len(prompt.after), self.speaker)
-        return [self._decoder.embed(prompt.after) for prompt in prompts], self._begin(
-            features, [prompt.before for prompt in prompts]
-        )
+        cache = self._begin(self.features(frames)[list(places)], [prompt.before for prompt in prompts])
+        return [self._decoder.embed(prompt.after) for prompt in prompts], cache
 
     def close(self) -> None:
         """Free the runners."""

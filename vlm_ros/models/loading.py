@@ -57,7 +57,7 @@ def load_model(
 def parts_of(bundle: Bundle) -> tuple[str, ...]:
     """The parts that ``bundle`` is run from: all that its family needs, and what it brings of the optional ones."""
     family = family_of(bundle.config, bundle.folder)
-    if family.may_be_joint and JOINT in bundle.parts and not set(family.parts) <= set(bundle.parts):
+    if family.may_be_joint and JOINT in bundle.parts:
         return (JOINT,)
     return (*family.parts, *(part for part in (*family.optional_parts, WITH_PAST) if part in bundle.parts))
 

@@ -85,6 +85,16 @@ def test_what_a_decoder_keeps_of_an_encoder_counts(config: dict, cached_tokens: 
     assert row_bytes(config) == 2 * cache_bytes(config) + encoded_bytes(config)
 
 
+def test_pictures_count_as_the_slices_that_they_are_cut_into() -> None:
+    """As of MiniCPM-V, whose tower would take 70 by 70 patches."""
+    tower = {"patch_size": 14, "hidden_size": 1152, "intermediate_size": 4304, "num_attention_heads": 16}
+    whole, sliced, small = (
+        picture_bytes({"vision_config": {**tower, "image_size": side_px}}, slice_px)
+        for side_px, slice_px in ((980, None), (980, 448), (448, 980))
+    )
+    assert small == sliced == picture_bytes({"vision_config": {**tower, "image_size": 448}}) < whole / 10
+
+
 def test_batch_is_one_when_nobody_knows_what_it_takes() -> None:
     assert row_bytes({"model_type": "clip", "text_config": {}}) == 0
 

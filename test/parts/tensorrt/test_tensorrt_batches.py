@@ -59,6 +59,19 @@ def test_as_many_questions_go_together_as_the_engines_take(
         assert essence(list(ask_all(model, REQUESTS, max_batch=1))) == expected
 
 
+def test_prompts_that_are_longer_than_one_run_takes_go_in_pieces_together(
+    backend: SimpleNamespace, tiny: Bundle, expected: list[tuple], tmp_path: Path
+) -> None:
+    """Of the shorter ones the first pieces are nothing but what fills them up."""
+    limits = backend.Limits(prompt_tokens=16, context_tokens=256)
+    builder = backend.Builder(limits, backend.Options(batch=4), timings=tmp_path / "timings")
+    for part in tiny.parts:
+        builder.build(tiny.onnx(part), tmp_path / part)
+    model = load_model(tiny, {part: tmp_path / part for part in tiny.parts})
+    assert essence(list(ask_all(model, REQUESTS, max_batch=4))) == expected
+    model.close()
+
+
 def test_batch_is_part_of_what_an_engine_is_known_by_and_of_the_command_that_builds_it(
     backend: SimpleNamespace, tiny: Bundle, tmp_path: Path
 ) -> None:

@@ -59,8 +59,9 @@ def limits_from_config(config: Mapping[str, Any]) -> Limits:
 
     Families that compare run several pictures or texts at once.
     """
-    context = int(config.get("text_config", config).get("max_position_embeddings", Limits.context_tokens))
-    prompt = Limits.prompt_tokens + int(config.get("image_seq_length", 0))
+    text = config.get("text_config") or config
+    context = int(text.get("max_position_embeddings") or Limits.context_tokens)
+    prompt = Limits.prompt_tokens + int(config.get("image_seq_length") or 0)
     tokens = min(prompt, context)
     return Limits(
         batch=batch_of(config),
