@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -51,7 +52,7 @@ class BatchModel(Protocol):
 
 def ask_all(
     model: Model,
-    requests: Sequence[Request],
+    requests: Iterable[Request],
     *,
     max_batch: int,
     deadline_s: float | None = None,
@@ -59,13 +60,15 @@ def ask_all(
 ) -> Iterator[Answer]:
     """The answers to ``requests``, in their order, at most ``max_batch`` of them in one run.
 
+    No more requests are asked for than the next run takes, so that any number of pictures needs the memory of a few.
     Answers are those of one question after the other; models that take no batch get them so. ``deadline_s`` is what
     each run, or each single answer, may take. ``BadQuestion`` as ``Observation.ask``, for any of a run's questions.
     """
     rows = model.most_rows(max_batch) if isinstance(model, BatchModel) and max_batch > 1 else 1
     if isinstance(model, BatchModel) and rows > 1:
-        for start in range(0, len(requests), rows):
-            yield from _answers(model, requests[start : start + rows], deadline_s, stop)
+        waiting = iter(requests)
+        while batch := list(islice(waiting, rows)):
+            yield from _answers(model, batch, deadline_s, stop)
         return
     observation = None
     for request in requests:

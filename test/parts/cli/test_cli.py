@@ -149,6 +149,7 @@ def test_match_sorts_pictures_for_a_single_text(picture):
         (["ask", ROOM, "?", "--question", "\udcff", "--model", BUNDLE], "no character"),
         (["ask", ROOM, "?", "--choices", "no,</s>", "--model", BUNDLE], "control tokens"),
         (["ask", ROOM, "?", "--image", __file__, "--model", BUNDLE], "test_cli.py"),
+        (["ask", ROOM, "?", "--image", "nowhere.png", "--model", BUNDLE, "--batch", "1"], "nowhere.png"),
         (["ask", ROOM, "?", "--runtime", "tensorrt", "--model", BUNDLE], "tensorrt"),
         (["ask", ROOM, "?", "--runtime", "onnxruntime", "--model", BUNDLE], f"vlm_ros build {BUNDLE}"),
         (["match", ROOM, "--text", "a wall", "\udcff", "--model", CLIP], "no character"),
