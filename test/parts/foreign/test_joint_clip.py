@@ -36,6 +36,12 @@ def joint(rows: tuple = APART, *, outputs: tuple[str, ...] = ()) -> onnx.ModelPr
                 first.dim_value = size
             else:
                 first.dim_param = size
+    if rows == APART:  # some exporters leave all sizes open
+        for size, name in zip(
+            vision.graph.input[0].type.tensor_type.shape.dim[1:], ("num_channels", "height", "width"), strict=True
+        ):
+            size.Clear()
+            size.dim_param = name
     text = compose.add_prefix(text, "t_", rename_inputs=False, rename_outputs=False)
     both = compose.merge_models(text, compose.add_prefix(vision, "v_", rename_inputs=False, rename_outputs=False), [])
     mask = helper.make_tensor_value_info("attention_mask", onnx.TensorProto.INT64, [rows[0], "sequence"])
