@@ -136,6 +136,16 @@ def test_graph_is_refused_with_the_reason_when_it_gives_no_vectors(outputs: tupl
         load_model(Bundle(folder), threads=1)
 
 
+def test_scores_stay_on_the_emulated_tensorrt(folder: Path, tmp_path: Path, expected: tuple) -> None:
+    """With a profile for the sizes of a picture that the graph leaves open."""
+    from emulator.bundle import model_on_emulator
+
+    onnx.save(joint(), folder / "onnx" / "model.onnx")
+    with model_on_emulator(Bundle(folder), tmp_path) as model:
+        found = model.similarities(PICTURES, TEXTS)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(found, expected[0], atol=1e-5)
+
+
 def test_engine_of_it_is_built_and_found_as_any_other(folder: Path, tmp_path: Path, expected: tuple) -> None:
     from vlm_ros.build.building import build_bundle
     from vlm_ros.build.store import EngineStore

@@ -76,7 +76,7 @@ def test_batch_is_part_of_what_an_engine_is_known_by_and_of_the_command_that_bui
     backend: SimpleNamespace, tiny: Bundle, tmp_path: Path
 ) -> None:
     one, four = (builder_for(TENSORRT, tiny, TensorRtOptions(batch=batch)) for batch in (1, 4))
-    assert four.shapes == "batch 4, prompt 256, context 256, step 8, read 256"
+    assert four.shapes == "batch 4, prompt 256, context 256, step 8, read 256, side 32"
     wanted = [wanted_engines(tiny, EngineStore(tmp_path), "fp32", builder) for builder in (one, four)]
     assert not {part.key for part in wanted[0].parts.values()} & {part.key for part in wanted[1].parts.values()}
     assert wanted[0].command.endswith("tiny_llava --runtime tensorrt")
