@@ -120,10 +120,28 @@ def test_answers_are_ours_when_the_decoder_has_another_form(form: str, folder: P
     assert same(answers(Bundle(folder)), ours)
 
 
-@pytest.mark.parametrize("form", DECODERS)
-def test_batches_are_answered_as_one_after_the_other_when_the_decoder_has_another_form(form: str, folder: Path) -> None:
+IN_BATCHES: dict[str, tuple[str, tuple[Change, ...]]] = {
+    **{form: (DECODER, changes) for form, changes in DECODERS.items()},
+    "tiles of pictures": (VISION, (surgery.tiles_of_pictures,)),
+    "pictures without a batch": (VISION, (surgery.without_batch,)),
+    "one picture": (VISION, (surgery.rows(1),)),
+    "sizes of each picture": (
+        VISION,
+        (lambda model: surgery.add_input(model, "image_sizes", TensorProto.INT64, ["batch", 2]),),
+    ),
+    "sizes of one picture": (
+        VISION,
+        (lambda model: surgery.add_input(model, "image_sizes", TensorProto.INT64, [1, 2]),),
+    ),
+    "pictures put in place": (EMBED, (surgery.merging_embedding,)),
+}
+
+
+@pytest.mark.parametrize("form", IN_BATCHES)
+def test_batches_are_answered_as_one_after_the_other_when_a_part_has_another_form(form: str, folder: Path) -> None:
     """At once where the form allows it."""
-    change(folder, DECODER, *DECODERS[form])
+    part, changes = IN_BATCHES[form]
+    change(folder, part, *changes)
     model = load_model(Bundle(folder), threads=1)
     requests = [Request(picture(seed), question, FreeText(6)) for seed in (5, 6) for question in QUESTIONS]
     try:
