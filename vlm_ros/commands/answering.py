@@ -34,7 +34,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--runtime",
         choices=RUNTIMES,
         default="",
-        help="run the engines that `vlm_ros build` made for it (default: none)",
+        help="run the engines that `vlm_ros build` made for it (default: the ONNX files)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object on one line")
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
-from vlm_ros.core.frame import Frame
 from vlm_ros.language.choice_tokens import ChoiceConstrainer
 from vlm_ros.language.language import Language
 from vlm_ros.language.prompt_encoder import Prompt
@@ -46,14 +45,9 @@ class BlipModel(EncodingModel):
         prompts = _Prompts(TextBatcher(tokenizer, context_tokens), begin, asks=_ASKING in runners)
         constrainer = ChoiceConstrainer(tokenizer, end)
         language = Language(tokenizer, prompts, constrainer, frozenset([end]), -1, tokenizer.size)
-        super().__init__(runners, decoder, Speaker(language, decoder, bundle.card.max_tokens, clock))
-        self._preprocess = Preprocessor.from_json(bundle.image_processor)
-        self._vision = VisionPart(runners["vision_encoder"], None)
-
-    def features(self, frames: Sequence[Frame]) -> Array:
-        """What the vision encoder sees in ``frames``, of shape (frames, tokens, width)."""
-        views = ({"pixel_values": self._preprocess(frame.rgb)} for frame in frames)
-        return np.stack(self._vision.features(views, together=len(frames)))
+        speaker = Speaker(language, decoder, bundle.card.max_tokens, clock)
+        vision = VisionPart(runners["vision_encoder"], None)
+        super().__init__(runners, decoder, speaker, vision, Preprocessor.from_json(bundle.image_processor))
 
     def encoded(self, features: Array, questions: Sequence[Sequence[int]]) -> Encoded:
         """The pictures themselves or, where questions are asked, what these see in them."""

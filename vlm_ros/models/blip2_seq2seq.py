@@ -12,7 +12,6 @@ import numpy as np
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
 from vlm_ros.core.errors import BadQuestion
-from vlm_ros.core.frame import Frame
 from vlm_ros.language.language import Prompts, language_from_bundle
 from vlm_ros.language.prompt_encoder import Prompt
 from vlm_ros.models.answering import Speaker
@@ -44,14 +43,9 @@ class Blip2Seq2SeqModel(EncodingModel):
         check_decoder_vocabulary(bundle, language.vocabulary, decoder)
         prompts = _EncoderPrompts(language.prompts, _start_id(bundle))
         language = dataclasses.replace(language, prompts=prompts)
-        super().__init__(runners, decoder, Speaker(language, decoder, bundle.card.max_tokens, clock))
-        self._preprocess = Preprocessor.from_json(bundle.image_processor)
-        self._vision = VisionPart(runners["vision_encoder"], decoder.width)
-
-    def features(self, frames: Sequence[Frame]) -> Array:
-        """What the vision encoder sees in ``frames``, of shape (frames, tokens, width)."""
-        views = ({"pixel_values": self._preprocess(frame.rgb)} for frame in frames)
-        return np.stack(self._vision.features(views, together=len(frames)))
+        speaker = Speaker(language, decoder, bundle.card.max_tokens, clock)
+        vision = VisionPart(runners["vision_encoder"], decoder.width)
+        super().__init__(runners, decoder, speaker, vision, Preprocessor.from_json(bundle.image_processor))
 
     def encoded(self, features: Array, questions: Sequence[Sequence[int]]) -> Encoded:
         """The encoder's states of each picture with its question behind it."""

@@ -19,21 +19,28 @@ from vlm_ros.models.cross_decoder import CrossDecoder, Encoded
 from vlm_ros.models.embedding import Embeddings
 from vlm_ros.models.observation import PrefixObservation, check_room
 from vlm_ros.models.rows import rows_taken
+from vlm_ros.models.vision_part import VisionPart
 from vlm_ros.runtime.kv_cache import KvCache
 from vlm_ros.runtime.runner import Array, Runner, TensorSpec
+from vlm_ros.vision.preprocessing import Preprocessor
 
 
 class EncodingModel(ABC):
     """A loaded model; ``runners`` holds the active runners of its parts."""
 
-    def __init__(self, runners: Mapping[str, Runner], decoder: CrossDecoder, speaker: Speaker) -> None:
+    def __init__(
+        self,
+        runners: Mapping[str, Runner],
+        decoder: CrossDecoder,
+        speaker: Speaker,
+        vision: VisionPart,
+        preprocess: Preprocessor,
+    ) -> None:
         self._runners = runners
         self._decoder = decoder
         self.speaker = speaker
-
-    @abstractmethod
-    def features(self, frames: Sequence[Frame]) -> Array:
-        """What the vision encoder sees in ``frames``, of shape (frames, tokens, width)."""
+        self._vision = vision
+        self._preprocess = preprocess
 
     @abstractmethod
     def encoded(self, features: Array, questions: Sequence[Sequence[int]]) -> Encoded:
@@ -43,6 +50,11 @@ class EncodingModel(ABC):
     @abstractmethod
     def encoder_inputs(self) -> Sequence[TensorSpec]:
         """What goes into the encoder, a row for each question; nothing where the decoder looks at the picture."""
+
+    def features(self, frames: Sequence[Frame]) -> Array:
+        """What the vision encoder sees in ``frames``, of shape (frames, tokens, width)."""
+        views = ({"pixel_values": self._preprocess(frame.rgb)} for frame in frames)
+        return np.stack(self._vision.features(views, together=len(frames)))
 
     def observe(self, frame: Frame) -> PrefixObservation:
         """An observation of ``frame``; the work happens on the first question."""
