@@ -112,6 +112,11 @@ def test_command_asks_engines_that_were_built_for_it(
         capsys.readouterr()
         assert asked(capsys, tmp_path, *runtime)[:2] == (0, expected)
     assert len(EngineStore().entries()) == 6
+    words = ["describe", str(tmp_path / "0.png"), "--model", str(tiny.folder), "--json"]
+    for more in ([], ["--runtime", "tensorrt"]):
+        assert main([*words, *more]) == 0
+    first, second = (json.loads(line)["text"] for line in capsys.readouterr().out.splitlines())
+    assert first == second
 
 
 def test_service_finds_the_engines_of_its_batch(
