@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glob import escape
 from pathlib import Path
 
 from vlm_ros.core.errors import BadBundle
@@ -11,7 +12,7 @@ _TAG = b"version https://git-lfs"
 
 def check_content(path: Path) -> None:
     """``BadBundle`` where ``path``, or a file of its name that holds its weights, is such a placeholder."""
-    for file in (path, *sorted(path.parent.glob(f"{path.name}[._]*"))):
+    for file in (path, *sorted(path.parent.glob(f"{escape(path.name)}[._]*"))):
         if file.is_file() and _begins_with_tag(file):
             raise BadBundle(
                 f"'{file}' is a placeholder of Git LFS and holds no model: run  git lfs pull  in its folder, "
