@@ -16,4 +16,4 @@ def bring_up(context: LaunchContext) -> list[Action]:
 
 def generate_launch_description() -> LaunchDescription:
     """See ``ros2 launch vlm_ros build.launch.py --show-args``."""
-    return describe_launch(bring_up, "model", "precision", "runtime", "params_file")
+    return describe_launch(bring_up, "model", "precision", "runtime", "gate", "params_file")

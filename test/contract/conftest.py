@@ -108,7 +108,7 @@ def _table() -> np.ndarray:
 
 def _vision_encoder() -> FakeRunner:
     def encode(feeds: Tensors) -> dict[str, np.ndarray]:
-        bands = feeds["pixel_values"].reshape(1, 3, 4, -1).mean(axis=3)
+        bands = feeds["pixel_values"].reshape(-1, 3, 4, 32 * 8).mean(axis=3)
         return {"image_features": np.tile(bands.transpose(0, 2, 1), (1, 1, 6))[:, :, :WIDTH]}
 
     pixels = TensorSpec("pixel_values", FLOAT, ("batch", 3, 32, 32))
@@ -128,13 +128,14 @@ def _decoder() -> FakeRunner:
     def decode(feeds: Tensors) -> dict[str, np.ndarray]:
         seen = feeds["past_key_values.0.key"].shape[2]
         total = seen + feeds["inputs_embeds"].shape[1]
-        assert feeds["attention_mask"].shape == (1, total)
-        weights = np.cos(1.7 * feeds["position_ids"][0])[np.newaxis, np.newaxis, :, np.newaxis]
+        mask = feeds["attention_mask"]
+        assert mask.shape == (len(feeds["inputs_embeds"]), total)
+        weights = np.cos(1.7 * feeds["position_ids"])[:, np.newaxis, :, np.newaxis]
         now = feeds["inputs_embeds"][:, np.newaxis] * weights
         key = np.concatenate([feeds["past_key_values.0.key"], now], axis=2)
         value = np.concatenate([feeds["past_key_values.0.value"], -now], axis=2)
-        sums = np.cumsum(key[0, 0] - value[0, 0], axis=0, dtype=np.float64)[seen:]
-        return {"logits": np.sin(sums)[np.newaxis] @ table.T, "present.0.key": key, "present.0.value": value}
+        sums = np.cumsum((key - value)[:, 0] * mask[..., np.newaxis], axis=1, dtype=np.float64)[:, seen:]
+        return {"logits": np.sin(sums) @ table.T, "present.0.key": key, "present.0.value": value}
 
     inputs = [
         TensorSpec("inputs_embeds", FLOAT, ("batch", "sequence", WIDTH)),

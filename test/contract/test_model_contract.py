@@ -13,6 +13,7 @@ from vlm_ros.core.answer import AnswerForm, Choices, Finish, FreeText, JsonSchem
 from vlm_ros.core.clock import ManualClock
 from vlm_ros.core.errors import BadQuestion
 from vlm_ros.core.frame import Frame
+from vlm_ros.models.batching import Request, ask_all
 from vlm_ros.models.model import Model
 
 MakeModel = Callable[..., Model]
@@ -54,6 +55,14 @@ def test_answers_are_the_same_when_questions_share_a_picture(model: Model) -> No
     shared = model.observe(picture())
     for question, form in QUESTIONS:
         assert essence(shared.ask(question, form)) == essence(model.observe(picture()).ask(question, form))
+
+
+def test_answers_are_the_same_when_questions_about_several_pictures_come_in_a_batch(model: Model) -> None:
+    requests = [Request(picture(seed), question, form) for seed in (0, 1) for question, form in QUESTIONS]
+    assert model.most_rows(4) == 4  # type: ignore[attr-defined]
+    batched, alone = (list(ask_all(model, requests, max_batch=size)) for size in (4, 1))
+    assert [essence(answer) for answer in batched] == [essence(answer) for answer in alone]
+    assert [answer.stamp_ns for answer in batched] == [request.frame.stamp_ns for request in requests]
 
 
 def test_answers_differ_when_pictures_or_questions_differ(model: Model) -> None:

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def model_on_emulator(
-    bundle: Bundle, folder: Path, *, precision: str = "fp32", version: str = "10.3.0"
+    bundle: Bundle, folder: Path, *, precision: str = "fp32", version: str = "10.3.0", batch: int = 1
 ) -> Iterator[Model]:
     """The model of ``bundle``, each part built for TensorRT ``version`` and run there; engines go to ``folder``.
 
     It goes the way of ``vlm_ros build --runtime tensorrt``: the bundle's limits, the engine store, then ``load_model``.
-    The model is closed at the end.
+    ``batch`` is how many questions the engines take at once. The model is closed at the end.
     """
     from vlm_ros.build.building import build_bundle
     from vlm_ros.build.store import EngineStore
@@ -30,8 +30,10 @@ def model_on_emulator(
 
     with installed(version):
         from vlm_ros.build.tensorrt.builder import TensorRtBuilder
+        from vlm_ros.build.tensorrt.options import TensorRtOptions
 
-        builder = TensorRtBuilder(limits_from_config(bundle.config), timings=folder / "timings")
+        limits = limits_from_config(bundle.config)
+        builder = TensorRtBuilder(limits, TensorRtOptions(batch=batch), timings=folder / "timings")
         store, parts = EngineStore(folder / "engines"), parts_of(bundle)
         model = load_model(bundle, build_bundle(bundle, store, precision=precision, builder=builder, parts=parts))
         try:

@@ -77,6 +77,13 @@ ROWS = {
         "<image>",
         read_tiles,
     ),
+    "idefics3": Row(
+        "make_smolvlm",
+        "idefics3",
+        "idefics3.image_processing_pil_idefics3.Idefics3ImageProcessorPil",
+        "<image>",
+        read_tiles,
+    ),
     "qwen2_vl": Row(
         "make_qwen2_vl",
         "qwen2_vl",

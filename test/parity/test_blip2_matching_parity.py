@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("torch", exc_type=ImportError)
 
+import bad_inputs
 import torch
 from emulator.bundle import model_on_emulator
 from PIL import Image
@@ -108,3 +109,8 @@ def test_check_fails_when_a_weight_matrix_is_turned_round(pair, name):
         blip2_matching.check_answers(other, runners)
     for runner in runners.values():
         runner.deactivate()
+
+
+def test_bad_input_is_refused_with_the_reason_or_answered(pair, model, tmp_path):
+    bad_inputs.check_comparing(model)
+    bad_inputs.check_vocabulary(pair.bundle, tmp_path)

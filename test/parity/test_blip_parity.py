@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -25,12 +26,14 @@ from vlm_ros.core.percept import PathAhead
 from vlm_ros.export import blip, blip_matching
 from vlm_ros.export.exporting import export_bundle
 from vlm_ros.export.validation import check_part
+from vlm_ros.models.batching import Request, ask_all
 from vlm_ros.models.loading import load_model
 from vlm_ros.models.perceiving import perceive
 from vlm_ros.vision.preprocessing import Preprocessor
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "unit" / "vision")]
+import bad_inputs  # noqa: E402
 import tiny_blip  # noqa: E402
 from pictures import patterned, scene, stripes  # noqa: E402
 
@@ -136,10 +139,72 @@ def test_one_of_the_choices_is_said_and_other_forms_are_refused(speaking):
         observation.ask(LONG, Choices(("no", "\U0001f916")))
 
 
-@pytest.mark.parametrize("question", ["", "\x00", "is it [SEP] red?", "red " * 80])
-def test_question_is_refused_when_nobody_can_answer_it(speaking, question):
-    with pytest.raises(BadQuestion):
-        speaking.model.observe(Frame(PICTURES[0])).ask(question, FreeText(4))
+def test_answers_of_a_batch_are_those_of_one_after_the_other(speaking):
+    """Questions of several lengths, forms and limits about pictures of which one comes twice."""
+    frames = [*map(Frame, PICTURES), Frame(PICTURES[0][::-1])]
+    choices = Choices(("Left, far", "no", "red ball"))
+    asked = [(SHORT, FreeText(32)), (LONG, FreeText(7)), (TEXTS[1], choices), ("what", FreeText(20))]
+    pairs = [(0, 0), (1, 1), (0, 2), (2, 3), (3, 0), (0, 1), (1, 2)]
+    requests = [Request(frames[frame], *asked[question]) for frame, question in pairs]
+    assert speaking.model.most_rows(5) == 5
+    batched, single = (list(ask_all(speaking.model, requests, max_batch=size)) for size in (5, 1))
+    for one, other in zip(batched, single, strict=True):
+        assert (one.text, one.tokens, one.finish) == (other.text, other.tokens, other.finish)
+        assert one.confidence == pytest.approx(other.confidence, rel=1e-3)
+    assert len({answer.text for answer in single}) > 4
+
+
+def test_pictures_and_steps_are_run_together_when_questions_come_in_a_batch(speaking):
+    runs = {}
+    for part, runner in speaking.model._runners.items():
+        run = runner.run
+        runner.run = lambda feeds, keep=(), part=part, run=run: (
+            runs.update({part: runs.get(part, 0) + 1}) or run(feeds, keep)
+        )
+    try:
+        requests = [Request(Frame(rgb), text, FreeText(6)) for rgb in PICTURES for text in (SHORT, LONG)]
+        list(ask_all(speaking.model, requests, max_batch=8))
+    finally:
+        for runner in speaking.model._runners.values():
+            del runner.run
+    assert runs["vision_encoder"] == 1
+    assert runs["cross_attention_kv"] == 1
+    assert runs["decoder_model_merged"] <= 6
+
+
+def test_questions_are_asked_one_by_one_when_the_decoder_takes_no_mask_of_what_it_looks_at(pairs, tmp_path):
+    """As it was exported before."""
+    onnx = pytest.importorskip("onnx")
+    speaking = pairs("BlipForQuestionAnswering")
+    folder = Path(shutil.copytree(speaking.bundle.folder, tmp_path / "bundle"))
+    graph = onnx.load(speaking.bundle.onnx("decoder_model_merged"))
+    mask = next(value for value in graph.graph.input if value.name == "encoder_attention_mask")
+    graph.graph.input.remove(mask)
+    ones = onnx.helper.make_tensor("one", onnx.TensorProto.INT64, [1], [1])
+    for node in reversed(
+        [
+            onnx.helper.make_node("Shape", ["cross_key_values.0.key"], ["looked_at"], start=0),
+            onnx.helper.make_node("Gather", ["looked_at", "rows_and_tokens"], ["looked_at_size"]),
+            onnx.helper.make_node("ConstantOfShape", ["looked_at_size"], [mask.name], value=ones),
+        ]
+    ):
+        graph.graph.node.insert(0, node)
+    graph.graph.initializer.append(onnx.helper.make_tensor("rows_and_tokens", onnx.TensorProto.INT64, [2], [0, 2]))
+    onnx.save(graph, folder / "onnx" / "decoder_model_merged.onnx")
+    requests = [Request(Frame(PICTURES[0]), text, FreeText(8)) for text in (SHORT, LONG)]
+    older = load_model(Bundle(folder), threads=1)
+    try:
+        assert older.most_rows(8) == 1
+        texts = [answer.text for answer in ask_all(older, requests, max_batch=8)]
+    finally:
+        older.close()
+    assert texts == [answer.text for answer in ask_all(speaking.model, requests, max_batch=1)]
+
+
+def test_bad_input_is_refused_with_the_reason_or_answered(speaking, comparing, tmp_path):
+    bad_inputs.check_speaking(speaking.model)
+    bad_inputs.check_vocabulary(speaking.bundle, tmp_path)
+    bad_inputs.check_comparing(comparing.model)
 
 
 def test_scores_of_all_pairs_equal_the_checkpoints(comparing):
@@ -207,8 +272,12 @@ def test_answers_stay_when_the_bundle_runs_on_the_emulated_tensorrt(pairs, tmp_p
     from emulator.bundle import model_on_emulator
 
     speaking, comparing = pairs("BlipForQuestionAnswering"), pairs("BlipForImageTextRetrieval")
-    with model_on_emulator(speaking.bundle, tmp_path / "speaking") as model:
+    requests = [Request(Frame(rgb), text, FreeText(8)) for rgb in PICTURES[:2] for text in (SHORT, LONG)]
+    with model_on_emulator(speaking.bundle, tmp_path / "speaking", batch=3) as model:
         emulated = model.observe(Frame(PICTURES[0])).ask(LONG, FreeText(16)).text
+        assert model.most_rows(8) == 3
+        batched = [answer.text for answer in ask_all(model, requests, max_batch=8)]
+    assert batched == [answer.text for answer in ask_all(speaking.model, requests, max_batch=1)]
     assert emulated == speaking.model.observe(Frame(PICTURES[0])).ask(LONG, FreeText(16)).text
     with model_on_emulator(comparing.bundle, tmp_path / "comparing") as model:
         chances = model.probabilities(PICTURES, TEXTS)

@@ -27,6 +27,7 @@ from vlm_ros.vision.preprocessing import Preprocessor
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "unit" / "vision")]
+import bad_inputs  # noqa: E402
 import tiny_blip  # noqa: E402
 from pictures import patterned, scene, stripes  # noqa: E402
 
@@ -158,3 +159,8 @@ def test_answers_stay_when_the_bundle_runs_on_the_emulated_tensorrt(pair, loaded
         percept = model.observe(Frame(PICTURES[0])).find("ball", deadline_s=60.0)
     assert np.abs(emulated - loaded.probabilities(PICTURES, texts)).max() < 1e-4
     assert percept.readable
+
+
+def test_bad_input_is_refused_with_the_reason_or_answered(pair, loaded, tmp_path):
+    bad_inputs.check_comparing(loaded)
+    bad_inputs.check_vocabulary(Bundle(pair[-1]), tmp_path)

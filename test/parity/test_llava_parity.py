@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("torch", exc_type=ImportError)
 
+import bad_inputs
 import torch
 
 from vlm_ros.build.building import build_bundle
@@ -18,6 +19,7 @@ from vlm_ros.core.frame import Frame
 from vlm_ros.export.greedy import check_tokens, checkpoint_tokens, exported_tokens, random_prompt
 from vlm_ros.export.llava import parts_of
 from vlm_ros.export.validation import check_part
+from vlm_ros.models.batching import Request, ask_all
 from vlm_ros.models.loading import load_model
 from vlm_ros.runtime.kv_cache import KvLayout
 
@@ -135,7 +137,17 @@ def test_engines_answer_as_the_checkpoint_when_questions_share_a_picture(exporte
     for question in ("Is there a red ball?", "Describe the scene.", "Is there a red ball?"):
         answer = observation.ask(question, FreeText(max_tokens=32))
         assert exported.same(answer.text, rgb, question, tokens=32)
+    requests = [Request(Frame(rgb), question, FreeText(8)) for question in ("Is there a red ball?", "What?", "?")]
+    batched, single = (list(ask_all(model, requests, max_batch=size)) for size in (3, 1))
+    assert [answer.text for answer in batched] == [answer.text for answer in single]
     model.close()
+
+
+def test_bad_input_is_refused_with_the_reason_or_answered(exported, tmp_path):
+    model = load_model(exported.bundle, threads=1)
+    bad_inputs.check_speaking(model)
+    model.close()
+    bad_inputs.check_vocabulary(exported.bundle, tmp_path)
 
 
 def test_tokens_depend_on_the_picture(exported):

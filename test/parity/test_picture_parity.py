@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import copy
 import importlib
-import json
 import os
 import runpy
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ import pytest
 
 pytest.importorskip("torch", exc_type=ImportError)
 
+import bad_inputs
 import torch
 from picture_rows import ROWS, Reference, open_reference
 from PIL import Image
@@ -25,11 +24,12 @@ from PIL import Image
 from vlm_ros.core.agreement import agreement_of
 from vlm_ros.core.answer import FreeText
 from vlm_ros.core.bundle import Bundle
-from vlm_ros.core.errors import BadBundle, BadImage, BadQuestion, ExportFailed
+from vlm_ros.core.errors import ExportFailed
 from vlm_ros.core.families import family_of
 from vlm_ros.core.frame import Frame
 from vlm_ros.export.exporting import export_bundle
 from vlm_ros.export.validation import check_part
+from vlm_ros.models.batching import Request, ask_all
 from vlm_ros.models.loading import load_model
 from vlm_ros.models.picture_model import PictureModel
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
@@ -82,14 +82,7 @@ def photograph(height, width, seed=0):
 
 def pixels_of(model, rgb):
     """All numbers that the vision encoder is fed."""
-    fed = []
-    features = model.vision.features
-    model.vision.features = lambda tensors: fed.append(tensors["pixel_values"]) or features(tensors)
-    try:
-        model.see(Frame(rgb))
-    finally:
-        del model.vision.features
-    return np.concatenate([values.ravel() for values in fed])
+    return np.concatenate([view["pixel_values"].ravel() for view in model.look(Frame(rgb)).views])
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -158,9 +151,30 @@ def test_answers_equal_on_the_emulated_tensorrt(pair, tmp_path):
 
     rgb = noise(48, 64, seed=1)
     expected = pair.model.observe(Frame(rgb)).ask(QUESTIONS[0], FreeText(max_tokens=32))
-    with model_on_emulator(pair.bundle, tmp_path) as model:
+    requests = [Request(Frame(noise(48, 64, seed)), question, FreeText(8)) for seed in (1, 2) for question in QUESTIONS]
+    with model_on_emulator(pair.bundle, tmp_path, batch=3) as model:
         answer = model.observe(Frame(rgb)).ask(QUESTIONS[0], FreeText(max_tokens=32))
+        assert model.most_rows(8) in (1, 3)
+        batched = [answer.text for answer in ask_all(model, requests, max_batch=8)]
     assert answer.text == expected.text
+    assert batched == [answer.text for answer in ask_all(pair.model, requests, max_batch=1)]
+
+
+def test_answers_of_a_batch_are_those_of_one_after_the_other(pair):
+    """Pictures of several shapes: some are cut alike, some are not."""
+    frames = [Frame(noise(*shape, seed)) for seed, shape in enumerate([*SHAPES, SHAPES[0]])]
+    requests = [Request(frame, QUESTIONS[number % 2], FreeText(12)) for number, frame in enumerate(frames)]
+    batched, single = (list(ask_all(pair.model, requests, max_batch=size)) for size in (len(requests), 1))
+    assert [answer.text for answer in batched] == [answer.text for answer in single]
+    assert [answer.tokens for answer in batched] == [answer.tokens for answer in single]
+    assert len({answer.text for answer in single}) > 2
+
+
+def test_features_are_the_same_when_pictures_are_encoded_together(pair):
+    frames = [Frame(noise(*shape, seed)) for seed, shape in enumerate([*SHAPES, SHAPES[0]])]
+    for together, alone in zip(pair.model.see_all(frames), map(pair.model.see, frames), strict=True):
+        assert list(together.tokens) == list(alone.tokens)
+        np.testing.assert_allclose(together.features, alone.features, atol=2e-5)
 
 
 def test_graph_of_the_vision_encoder_resizes_nothing(pair):
@@ -205,24 +219,8 @@ def test_answers_come_without_torch(pair):
     assert done.stdout.strip() in {"0", "1", "2"}
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (2, 700), (700, 2)])
-def test_odd_pictures_are_answered_or_refused_when_they_are_no_photographs(pair, shape):
-    try:
-        answer = pair.model.observe(Frame(noise(*shape))).ask("?", FreeText(max_tokens=2))
-    except BadImage as error:
-        assert f"{shape[1]} x {shape[0]} pixels" in str(error)
-    else:
-        assert answer.tokens <= 2
-
-
-@pytest.mark.parametrize(
-    ("question", "said"),
-    [(" \n", "empty"), ("red ball " * 400, "tokens"), ("</s> and now", "control tokens")],
-    ids=["empty", "longer than the context", "control token"],
-)
-def test_question_is_refused_when_it_makes_no_prompt(pair, question, said):
-    with pytest.raises(BadQuestion, match=said):
-        pair.model.observe(Frame(noise(48, 64))).ask(question, FreeText(max_tokens=2))
+def test_bad_input_is_refused_with_the_reason_or_answered(pair):
+    bad_inputs.check_speaking(pair.model)
 
 
 def test_control_characters_are_text_like_any_other(pair):
@@ -232,10 +230,4 @@ def test_control_characters_are_text_like_any_other(pair):
 
 
 def test_bundle_is_refused_when_the_tokenizer_has_more_tokens_than_the_decoder(pair, tmp_path):
-    folder = Path(shutil.copytree(pair.bundle.folder, tmp_path / "bundle"))
-    config = json.loads((folder / "tokenizer_config.json").read_text())
-    size = pair.model.language.vocabulary
-    added = {str(size + number): {"content": f"<new{number}>"} for number in range(200)}
-    (folder / "tokenizer_config.json").write_text(json.dumps(config | {"added_tokens_decoder": added}))
-    with pytest.raises(BadBundle, match=f"the tokenizer has {size + 200} tokens and the decoder {size}"):
-        load_model(Bundle(folder), threads=1)
+    bad_inputs.check_vocabulary(pair.bundle, tmp_path)

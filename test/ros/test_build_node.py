@@ -12,6 +12,8 @@ from vlm_ros.ros.qos import LATCHED
 from vlm_ros_interfaces.action import BuildEngines
 from vlm_ros_interfaces.msg import EngineStatus
 
+CLIP = Path(__file__).resolve().parents[1] / "bundles" / "tiny_clip"
+
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -40,6 +42,15 @@ def test_it_builds_at_the_start_and_latches_its_status(bench: Bench, cache: Path
     result = bench.result(goal.get_result_async()).result
     assert not result.success
     assert "no model '/nowhere'" in result.message
+
+
+def test_it_builds_the_gate_after_the_model_and_speaks_of_the_model_at_last(bench: Bench, cache: Path) -> None:
+    statuses = bench.listen(EngineStatus, "engine_status", LATCHED)
+    bench.start_node("build_node", model=MODEL, gate_model=CLIP)
+    bench.wait_for(lambda: statuses and statuses[-1].ready)
+    assert statuses[-1].model == "tiny_llava"
+    built = {path.name.rsplit("-", 1)[0] for path in (cache / "vlm_ros" / "engines").iterdir() if path.is_dir()}
+    assert {"vision_model", "text_model", "vision_encoder"} <= built
 
 
 @pytest.mark.parametrize(("model", "status"), [(MODEL, 0), ("/nowhere", 1)])

@@ -35,6 +35,11 @@ class BlockBuilder:
         """The shape profile."""
         return self.whole.shapes
 
+    @property
+    def batch(self) -> int:
+        """How many questions at once."""
+        return self.whole.batch
+
     def build(self, onnx: Path, engine: Path, watch: Watch = UNWATCHED) -> None:
         """Write the blocks beside ``engine``, and ``engine`` itself, which names them.
 

@@ -30,7 +30,7 @@ UNWATCHED = Watch()
 
 
 class EngineBuilder(Protocol):
-    """A vendor's builder on this device. The three properties go into the key of every engine it makes."""
+    """A vendor's builder on this device. Runtime, device and shapes go into the key of every engine it makes."""
 
     @property
     def runtime(self) -> str:
@@ -43,6 +43,10 @@ class EngineBuilder(Protocol):
     @property
     def shapes(self) -> str:
         """The shape profile its engines are tuned for; ``dynamic`` where they take every shape."""
+
+    @property
+    def batch(self) -> int:
+        """How many questions its engines were asked to take at once; 1 where that is left to the graph."""
 
     def build(self, onnx: Path, engine: Path, watch: Watch = UNWATCHED) -> None:
         """Write ``engine``, and files beside it if it needs more; ``BuildFailed`` where that cannot be done.

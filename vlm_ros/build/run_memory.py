@@ -53,7 +53,8 @@ def run_memory(path: Path, sizes: Mapping[str, int]) -> RunMemory:
 
 def bundle_memory(bundle: Bundle, precision: str, parts: Sequence[str]) -> RunMemory:
     """All ``parts`` together, over the longest context that the model takes; ``BadConfig`` as ``run_memory``."""
-    context = int(bundle.config.get("text_config", {}).get("max_position_embeddings", _CONTEXT_TOKENS))
+    text = bundle.config.get("text_config") or {}
+    context = int(text.get("max_position_embeddings") or _CONTEXT_TOKENS)
     read, batch = max(context, image_tokens(bundle.config)), batch_of(bundle.config)
     memories = [run_memory(bundle.onnx(part, precision), sizes_at(context, read, batch)) for part in parts]
     return RunMemory(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from vlm_ros.build.external_data import external_files
 from vlm_ros.build.preflight import SESSION_BYTES, SKIP_VARIABLE, available_bytes
+from vlm_ros.build.row_memory import CACHES, cache_bytes, row_bytes
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle, NotEnoughMemory
 
@@ -21,28 +21,23 @@ Measured on ONNX Runtime 1.31 with 15 to 100 MB: 1.2 to 1.5 times the file for f
 _EXTERNAL_COPIES = 1.2
 """Weights beside the graph are mapped: measured 1.1 times the file."""
 
-_CACHES = 2
-"""A step has the cache that goes in and the one that comes out."""
-
-_CONTEXT_TOKENS, _CACHE_BYTES = 2048, 4
-"""Llama's own context, which configurations leave out; the widest number a cache is made of."""
-
 Graphs = Mapping[str, tuple[Path, str]]
 """By part: the ONNX file or engine that is to be loaded, and its precision."""
 
 
-def check_run_memory(bundle: Bundle, graphs: Graphs, free_bytes: int | None = None) -> None:
-    """``NotEnoughMemory`` with advice where loading ``graphs`` would not fit.
+def check_run_memory(bundle: Bundle, graphs: Graphs, free_bytes: int | None = None, *, batch: int = 1) -> None:
+    """``NotEnoughMemory`` with advice where loading ``graphs``, made for ``batch`` questions at once, would not fit.
 
     ``free_bytes`` ``None`` means what is free now; a machine that does not tell is not held back.
     """
     free_bytes = available_bytes() if free_bytes is None else free_bytes
-    needed_bytes = run_peak_bytes(bundle, graphs)
+    needed_bytes = run_peak_bytes(bundle, graphs, batch)
     if free_bytes is None or needed_bytes <= free_bytes or os.environ.get(SKIP_VARIABLE) == "1":
         return
+    at_once = f" {batch} questions at once" if batch > 1 else ""
     precisions = ", ".join(sorted({precision for _, precision in graphs.values()}))
     raise NotEnoughMemory(
-        f"'{bundle.name}' at {precisions} takes about {needed_bytes / 1e9:.2f} GB while it answers and "
+        f"'{bundle.name}' at {precisions} takes about {needed_bytes / 1e9:.2f} GB while it answers{at_once} and "
         f"{free_bytes / 1e9:.2f} GB are free: end other programs, take a smaller precision "
         f"(vlm_ros quantize {bundle.folder} --precision q4, then precision:=q4), add swap on a disk, "
         f"or set check_memory to false, outside of nodes {SKIP_VARIABLE}=1, to try"
@@ -50,33 +45,30 @@ def check_run_memory(bundle: Bundle, graphs: Graphs, free_bytes: int | None = No
 
 
 def batch_limit(bundle: Bundle, graphs: Graphs, wanted: int, free_bytes: int | None = None) -> int:
-    """How many questions, at most ``wanted``, may be answered in one run of ``graphs``: each has a cache of its own.
+    """How many questions, at most ``wanted``, may be answered in one run of ``graphs``: each takes memory of its own.
 
-    1 where nobody knows how large that is; ``free_bytes`` as in ``check_run_memory``.
+    1 where nobody knows how much; ``free_bytes`` as in ``check_run_memory``.
     """
     free_bytes = available_bytes() if free_bytes is None else free_bytes
-    row_bytes = _CACHES * cache_bytes(bundle.config)
+    more_bytes = _row_bytes(bundle)
     if free_bytes is None or os.environ.get(SKIP_VARIABLE) == "1" or wanted <= 1:
         return wanted
-    more = (free_bytes - run_peak_bytes(bundle, graphs)) // row_bytes if row_bytes else 0
+    more = (free_bytes - run_peak_bytes(bundle, graphs)) // more_bytes if more_bytes else 0
     return max(1, min(wanted, 1 + more))
 
 
-def run_peak_bytes(bundle: Bundle, graphs: Graphs) -> int:
-    """How much memory ``graphs`` take together, beside what the process has already, over a full context."""
+def run_peak_bytes(bundle: Bundle, graphs: Graphs, batch: int = 1) -> int:
+    """How much memory ``graphs`` take together, beside what the process has already, over a full context.
+
+    Engines made for a ``batch`` take the memory of its largest when they are loaded.
+    """
     loaded = sum(_loaded_bytes(path, precision) for path, precision in graphs.values())
-    return loaded + _CACHES * cache_bytes(bundle.config)
+    return loaded + CACHES * cache_bytes(bundle.config) + (batch - 1) * _row_bytes(bundle)
 
 
-def cache_bytes(config: Mapping[str, Any]) -> int:
-    """The keys and values of a full context of the model that ``config.json`` describes; 0 where it does not tell."""
-    text = config.get("text_config", config)
-    heads, layers = text.get("num_attention_heads"), text.get("num_hidden_layers")
-    if not (heads and layers):
-        return 0
-    width = text.get("head_dim") or text.get("hidden_size", 0) // heads
-    tokens = text.get("max_position_embeddings", _CONTEXT_TOKENS)
-    return int(2 * layers * (text.get("num_key_value_heads") or heads) * width * tokens * _CACHE_BYTES)
+def _row_bytes(bundle: Bundle) -> int:
+    """What one question more takes; MiniCPM-V cuts pictures into slices smaller than its tower could take."""
+    return row_bytes(bundle.config, bundle.optional_json("preprocessor_config.json").get("scale_resolution"))
 
 
 def _loaded_bytes(path: Path, precision: str) -> int:

@@ -51,7 +51,7 @@ class WantedEngines:
     @property
     def command(self) -> str:
         """What a user types to build them."""
-        return command_that_builds(self.bundle, self.precision, self.builder.runtime.split()[0])
+        return command_that_builds(self.bundle, self.precision, self.builder)
 
     def find(self) -> dict[str, Path]:
         """The engine of every part, checked and ready to load; ``MissingEngine`` names the first that there is not."""
@@ -97,8 +97,10 @@ def chosen_parts(bundle: Bundle, parts: Sequence[str]) -> Sequence[str]:
     return parts or bundle.parts
 
 
-def command_that_builds(bundle: Bundle, precision: str, runtime: str) -> str:
-    """What a user types to build the engines of ``bundle``."""
+def command_that_builds(bundle: Bundle, precision: str, builder: EngineBuilder) -> str:
+    """What a user types to build the engines of ``bundle`` with ``builder``."""
+    runtime = builder.runtime.split()[0]
     options = [f" --precision {precision}"] if precision != "fp32" else []
     options += [f" --runtime {runtime}"] if runtime in RUNTIMES and runtime != ONNXRUNTIME else []
+    options += [f" --batch {builder.batch}"] if builder.batch > 1 else []
     return f"vlm_ros build {bundle.folder}{''.join(options)}"

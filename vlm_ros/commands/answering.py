@@ -6,11 +6,16 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from vlm_ros.build.vendors import RUNTIMES
 from vlm_ros.core.answer import Answer, AnswerForm
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.places import find_bundle
+
+if TYPE_CHECKING:
+    from vlm_ros.build.run_preflight import Graphs
+    from vlm_ros.models.model import Model
 
 
 def add_image_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +30,12 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision", default="", metavar="P", help="run the files of this precision (default: the most faithful)"
     )
+    parser.add_argument(
+        "--runtime",
+        choices=RUNTIMES,
+        default="",
+        help="run the engines that `vlm_ros build` made for it (default: the ONNX files)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object on one line")
 
 
@@ -37,12 +48,10 @@ def print_answer(
     bundle: Bundle, arguments: argparse.Namespace, question: str, form: AnswerForm, deadline_s: float | None = None
 ) -> None:
     """Ask ``question`` about the image and print the answer, as it is decoded or as JSON at the end."""
-    from vlm_ros.models.loading import load_model
     from vlm_ros.vision.loading import frame_from_file
 
     frame = frame_from_file(arguments.image)
-    check_memory(bundle, arguments.precision)
-    model = load_model(bundle, precision=arguments.precision)
+    model, _ = load_checked(bundle, arguments.precision, arguments.runtime)
     try:
         on_text = None if arguments.json else _show
         answer = model.observe(frame).ask(question, form, deadline_s=deadline_s, on_text=on_text)
@@ -56,19 +65,58 @@ def print_answer(
         print(f"(cut after {answer.tokens} tokens: {answer.finish.value})", file=sys.stderr)
 
 
-def check_memory(bundle: Bundle, precision: str) -> None:
-    """``NotEnoughMemory`` before a board runs out of it."""
-    from vlm_ros.build.run_preflight import check_run_memory
+def load_checked(bundle: Bundle, precision: str, runtime: str = "", batch: int = 1) -> tuple[Model, int]:
+    """The model of ``bundle``, and how many questions it may answer at once, as memory allows, at most ``batch``.
 
-    check_run_memory(bundle, graphs_of(bundle, precision))
+    It runs the ONNX files at ``precision`` or, where ``runtime`` is named, the engines that were built for it.
+    ``NotEnoughMemory`` before a board runs out of it.
+    """
+    from vlm_ros.build.run_preflight import batch_limit, check_run_memory
+    from vlm_ros.models.loading import load_model
+
+    if not runtime:
+        graphs = _files_of(bundle, precision)
+        check_run_memory(bundle, graphs)
+        limit = batch_limit(bundle, graphs, batch)
+        return load_model(bundle, precision=precision), limit
+    graphs, built_for = _engines_of(bundle, precision or "fp32", runtime, batch)
+    check_run_memory(bundle, graphs, batch=built_for)
+    limit = batch_limit(bundle, graphs, batch)
+    return load_model(bundle, {part: path for part, (path, _) in graphs.items()}), limit
 
 
-def graphs_of(bundle: Bundle, precision: str) -> dict[str, tuple[Path, str]]:
+def _files_of(bundle: Bundle, precision: str) -> Graphs:
     """By part: the ONNX file that is run when ``precision`` is asked for, and its own precision."""
     from vlm_ros.models.loading import parts_of
 
     precisions = {part: bundle.best_precision(part, precision) for part in parts_of(bundle)}
     return {part: (bundle.onnx(part, chosen), chosen) for part, chosen in precisions.items()}
+
+
+def _engines_of(bundle: Bundle, precision: str, runtime: str, batch: int) -> tuple[Graphs, int]:
+    """Engines, and for how many questions at once: ``batch`` or, where none were built for these, one.
+
+    ``MissingEngine`` where there are none at all.
+    """
+    from vlm_ros.build.store import EngineStore
+    from vlm_ros.build.tensorrt.options import TensorRtOptions
+    from vlm_ros.build.vendors import builder_for
+    from vlm_ros.build.wanted import wanted_engines
+    from vlm_ros.models.loading import parts_of
+
+    for_all, for_one = (
+        wanted_engines(
+            bundle,
+            EngineStore(),
+            precision,
+            builder_for(runtime, bundle, TensorRtOptions(batch=size)),
+            parts_of(bundle),
+        )
+        for size in (batch, 1)
+    )
+    chosen = for_one if for_all.missing and not for_one.missing else for_all
+    graphs = {part: (path, chosen.parts[part].key.precision) for part, path in chosen.find().items()}
+    return graphs, chosen.builder.batch
 
 
 def json_from_answer(answer: Answer, model: str) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
-from vlm_ros.commands.answering import check_memory, graphs_of, json_from_answer
+from vlm_ros.commands.answering import json_from_answer, load_checked
 from vlm_ros.core.answer import AnswerForm
 from vlm_ros.core.bundle import Bundle
-from vlm_ros.core.errors import BadConfig
+from vlm_ros.core.errors import BadConfig, BadImage
 
 BATCH = 8
 """Answers at once where nobody says otherwise; weights are read once for all of them."""
@@ -19,23 +20,29 @@ BATCH = 8
 def print_answers(
     bundle: Bundle, arguments: argparse.Namespace, images: Sequence[Path], questions: Sequence[str], form: AnswerForm
 ) -> None:
-    """Ask all ``questions`` of each of ``images`` and print the answers in their order, as they come."""
-    from vlm_ros.build.run_preflight import batch_limit
+    """Ask all ``questions`` of each of ``images`` and print the answers in their order, as they come.
+
+    Images are read when they are next: thousands of them need the memory of one batch.
+    """
     from vlm_ros.models.batching import Request, ask_all
-    from vlm_ros.models.loading import load_model
     from vlm_ros.vision.loading import frame_from_file
 
     if arguments.batch < 1:
         raise BadConfig(f"--batch is {arguments.batch}: give 1 or more")
-    frames = [(path, frame_from_file(path)) for path in images]
-    asked = [(path, Request(frame, question, form)) for path, frame in frames for question in questions]
-    check_memory(bundle, arguments.precision)
-    limit = batch_limit(bundle, graphs_of(bundle, arguments.precision), arguments.batch)
-    model = load_model(bundle, precision=arguments.precision)
+    missing = [str(path) for path in images if not path.is_file()]
+    if missing:
+        raise BadImage(f"no image file at '{missing[0]}'")
+
+    def requests() -> Iterator[Request]:
+        for path in images:
+            frame = frame_from_file(path)
+            yield from (Request(frame, question, form) for question in questions)
+
+    model, limit = load_checked(bundle, arguments.precision, arguments.runtime, arguments.batch)
     try:
-        answers = ask_all(model, [request for _, request in asked], max_batch=limit, deadline_s=arguments.deadline)
-        for (path, request), answer in zip(asked, answers, strict=True):
-            about = {"image": str(path), "question": request.question}
+        answers = ask_all(model, requests(), max_batch=limit, deadline_s=arguments.deadline)
+        for (path, question), answer in zip(product(images, questions), answers, strict=True):
+            about = {"image": str(path), "question": question}
             print(json.dumps({**about, **json_from_answer(answer, bundle.name)}, ensure_ascii=False), flush=True)
     finally:
         model.close()

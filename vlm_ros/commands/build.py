@@ -28,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--blocks", type=int, default=0, metavar="N", help="build decoders in N blocks of layers; 0: as memory allows"
     )
+    batch = "TensorRT: engines that answer up to N questions at once, as vlm_ros ask --runtime tensorrt --batch N"
+    parser.add_argument("--batch", type=int, default=1, metavar="N", help=batch)
     parser.add_argument(
         "--level", type=int, choices=LEVELS, default=3, help="TensorRT: 0 is built soonest, 5 runs fastest"
     )
@@ -71,7 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _options(arguments: argparse.Namespace) -> TensorRtOptions:
-    return TensorRtOptions(level=arguments.level, workspace_bytes=arguments.workspace_mb * 1_000_000 or None)
+    return TensorRtOptions(
+        level=arguments.level, batch=arguments.batch, workspace_bytes=arguments.workspace_mb * 1_000_000 or None
+    )
 
 
 def _choose(bundle: Bundle, store: EngineStore, arguments: argparse.Namespace) -> dict[str, dict[str, str]]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlm_ros.commands.answering import check_memory, chosen_bundle
+from vlm_ros.commands.answering import chosen_bundle, load_checked
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadQuestion
 
@@ -48,13 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def matches_of(bundle: Bundle, precision: str, images: Sequence[Path], texts: Sequence[str]) -> list[Match]:
     """All pairs: the texts of each image by probability or, of a single text, the images by cosine."""
-    from vlm_ros.models.loading import load_model
     from vlm_ros.models.matching import Matcher
     from vlm_ros.vision.loading import frame_from_file
 
     pictures = [frame_from_file(path).rgb for path in images]
-    check_memory(bundle, precision)
-    model = load_model(bundle, precision=precision)
+    model, _ = load_checked(bundle, precision)
     try:
         if not isinstance(model, Matcher):
             raise BadQuestion(f"'{bundle.name}' speaks and does not compare: give a CLIP, or a BLIP for matching")

@@ -18,7 +18,8 @@ from typing import Any
 
 from vlm_ros.core.card import ModelCard
 from vlm_ros.core.errors import BadBundle
-from vlm_ros.core.families import card_defaults, known_parts
+from vlm_ros.core.families import JOINT, card_defaults, known_parts, parts_in_joint
+from vlm_ros.core.lfs import check_content
 from vlm_ros.core.onnx_files import PRECISIONS, onnx_files
 
 __all__ = ["AUTO", "PRECISIONS", "Bundle"]
@@ -62,6 +63,7 @@ class Bundle:
         path = self.folder / name
         if not path.is_file():
             raise BadBundle(f"the bundle '{self.folder}' lacks '{name}': export or copy it again")
+        check_content(path)
         return path
 
     @cached_property
@@ -106,6 +108,7 @@ class Bundle:
         """The ONNX file of ``part`` at ``precision``."""
         files = self._files().get(part, {})
         if precision in files:
+            check_content(files[precision])
             return files[precision]
         if precision != "fp32" and "fp32" in files:
             missing = self.folder / "onnx" / f"{part}_{precision}.onnx"
@@ -117,4 +120,8 @@ class Bundle:
         return self.file(f"onnx/{part}.onnx")
 
     def _files(self) -> dict[str, dict[str, Path]]:
-        return onnx_files(self.folder, known_parts(self.optional_json("config.json")))
+        config = self.optional_json("config.json")
+        files, apart = onnx_files(self.folder, known_parts(config)), parts_in_joint(config)
+        if apart and set(apart) <= set(files):
+            files.pop(JOINT, None)  # nobody runs it beside the parts that it is made of
+        return files

@@ -17,7 +17,8 @@ class Family:
     ``vlm_ros.models.<module>`` offers ``assemble(bundle, runners) -> Model``. Where ``exportable``,
     ``vlm_ros.export.<module>`` makes bundles of checkpoints. ``model_types`` are the values of ``model_type``
     in ``config.json`` that belong to it; where types are shared, ``architectures`` says which row it is.
-    A bundle has all of ``parts`` and may have some of ``optional_parts``.
+    A bundle has all of ``parts`` and may have some of ``optional_parts``; where ``may_be_joint``, one graph called
+    ``JOINT`` may stand for all parts.
     One run of a part takes at most ``batch`` pictures or texts.
     ``card`` holds what its model cards say (see ``core.card``) unless a bundle's own says otherwise.
     """
@@ -28,11 +29,15 @@ class Family:
     tasks: tuple[str, ...]
     parts: tuple[str, ...]
     optional_parts: tuple[str, ...] = ()
+    may_be_joint: bool = False
     exportable: bool = True
     architectures: tuple[str, ...] = ()
     batch: int = 1
     card: Mapping[str, Any] = field(default_factory=dict)
 
+
+JOINT = "model"
+"""What exporters call a graph that takes pictures and texts together."""
 
 COMPARED_AT_ONCE = 16
 """Pictures or texts that models which compare take in one run; more take several."""
@@ -133,6 +138,7 @@ FAMILIES = (
         model_types=("clip",),
         tasks=("classification", "retrieval", "finding"),
         parts=("vision_model", "text_model"),
+        may_be_joint=True,
         batch=COMPARED_AT_ONCE,
         card={
             "find_prompt": "a photo of a {target}",
@@ -148,6 +154,7 @@ FAMILIES = (
         model_types=("chinese_clip",),
         tasks=("classification", "retrieval", "finding"),
         parts=("vision_model", "text_model"),
+        may_be_joint=True,
         batch=COMPARED_AT_ONCE,
         card={
             "find_prompt": "一张{target}的照片",
@@ -171,7 +178,14 @@ def family_named(module: str) -> Family:
 def known_parts(config: Mapping[str, Any]) -> tuple[str, ...]:
     """What the parts of the family of ``config`` are called; none where nobody knows it."""
     family = _row_of(config)
-    return (*family.parts, *family.optional_parts) if family else ()
+    joint = (JOINT,) if parts_in_joint(config) else ()
+    return (*family.parts, *family.optional_parts, *joint) if family else ()
+
+
+def parts_in_joint(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The parts that a graph called ``JOINT`` may stand for in the family of ``config``; none in most families."""
+    family = _row_of(config)
+    return family.parts if family and family.may_be_joint else ()
 
 
 def card_defaults(config: Mapping[str, Any]) -> Mapping[str, Any]:

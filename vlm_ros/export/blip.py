@@ -18,7 +18,7 @@ from vlm_ros.export.cross_attention import CrossAttentionKv
 from vlm_ros.export.greedy import CHECKED_TOKENS, compare_tokens
 from vlm_ros.export.part import NamedTensors, Part, Sizes
 from vlm_ros.export.text_decoder import TokenEmbedding
-from vlm_ros.runtime.kv_cache import KvLayout
+from vlm_ros.runtime.kv_cache import ENCODER_MASK, KvLayout
 from vlm_ros.runtime.runner import Runner
 
 ARCHITECTURES = ("BlipForConditionalGeneration", "BlipForQuestionAnswering")
@@ -84,7 +84,8 @@ def exported_tokens(model: Any, runners: Mapping[str, Runner], prompt: torch.Ten
         feed = np.array([[model.config.text_config.bos_token_id]])
     decoder = runners["decoder_model_merged"]
     layout = KvLayout.from_runner(decoder)
-    cache = layout.empty(runners["cross_attention_kv"].run({"encoder_hidden_states": encoded}))
+    fixed = runners["cross_attention_kv"].run({"encoder_hidden_states": encoded})
+    cache = layout.empty({**fixed, ENCODER_MASK: np.ones(encoded.shape[:2], np.int64)})
     tokens: list[int] = []
     while len(tokens) < CHECKED_TOKENS:
         total = cache.tokens + feed.shape[1]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from transformers import DynamicCache, EncoderDecoderCache
 
 from vlm_ros.export.clip import of_length_one
-from vlm_ros.export.cross_attention import cross_names
+from vlm_ros.export.cross_attention import cross_names, encoder_mask
 from vlm_ros.export.part import Axes, NamedTensors, Part, PicturePart, Sizes
 from vlm_ros.export.text_decoder import TextDecoder
+from vlm_ros.runtime.kv_cache import ENCODER_MASK
 
 
 class VisionEncoder(PicturePart):
@@ -99,15 +101,18 @@ class FusionModel(QuestionEncoder):
 
 
 class CrossDecoder(TextDecoder):
-    """As ``TextDecoder``, with keys and values of an encoder's tokens for every layer."""
+    """As ``TextDecoder``, with keys and values of an encoder's tokens for every layer, and a mask of them."""
 
     @property
     def axes(self) -> Mapping[str, Axes]:
-        return {**super().axes, **{name: {0: "batch", 2: "encoder_sequence"} for name in self._cross_inputs}}
+        cross: dict[str, Axes] = {name: {0: "batch", 2: "encoder_sequence"} for name in self._cross_inputs}
+        return {**super().axes, ENCODER_MASK: {0: "batch", 1: "encoder_sequence"}, **cross}
 
     def draw(self, sizes: Sizes) -> NamedTensors:
-        shape = (sizes.batch, self._cached_heads, sizes.sequence + 4, self._head_width)
-        return {**super().draw(sizes), **{name: torch.randn(shape) for name in self._cross_inputs}}
+        tokens = sizes.sequence + sizes.batch + 4
+        shape = (sizes.batch, self._cached_heads, tokens, self._head_width)
+        cross = {name: torch.randn(shape) for name in self._cross_inputs}
+        return {**super().draw(sizes), ENCODER_MASK: encoder_mask(sizes.batch, tokens), **cross}
 
     def forward(self, inputs: NamedTensors) -> NamedTensors:
         own = DynamicCache([(inputs[key], inputs[value]) for key, value in self.past_names])
@@ -115,15 +120,18 @@ class CrossDecoder(TextDecoder):
         cross = DynamicCache([(inputs[key], inputs[value]) for key, value in names])
         cache = EncoderDecoderCache(own, cross)
         cache.is_updated = dict.fromkeys(range(len(names)), True)
-        result = self.text(
-            inputs_embeds=inputs["inputs_embeds"].clone(),  # the embeddings' layer adds positions in place
-            attention_mask=inputs["attention_mask"],
-            position_ids=inputs["position_ids"],
-            encoder_hidden_states=inputs[names[0][0]].transpose(1, 2).flatten(2),  # only that there are some matters
-            past_key_values=cache,
-            use_cache=True,
-            is_decoder=True,
-        )
+        with _masking_what_is_looked_at(self.text):
+            result = self.text(
+                inputs_embeds=inputs["inputs_embeds"].clone(),  # the embeddings' layer adds positions in place
+                attention_mask=inputs["attention_mask"],
+                position_ids=inputs["position_ids"],
+                # Only that there are some matters.
+                encoder_hidden_states=inputs[names[0][0]].transpose(1, 2).flatten(2),
+                encoder_attention_mask=inputs[ENCODER_MASK],
+                past_key_values=cache,
+                use_cache=True,
+                is_decoder=True,
+            )
         outputs = {"logits": self.head(result.last_hidden_state[:, -1:])}
         for number, layer in enumerate(own.layers):
             outputs[f"present.{number}.key"], outputs[f"present.{number}.value"] = layer.keys, layer.values
@@ -132,3 +140,17 @@ class CrossDecoder(TextDecoder):
     @property
     def _cross_inputs(self) -> list[str]:
         return [name for names in cross_names(self.config.num_hidden_layers) for name in names]
+
+
+@contextmanager
+def _masking_what_is_looked_at(text: Any) -> Iterator[None]:
+    """Have the cross-attention of ``text`` heed its mask, which transformers 5 hands over under the wrong name."""
+
+    def renamed(module: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return args, {"encoder_attention_mask": kwargs.get("attention_mask"), **kwargs}
+
+    with ExitStack() as hooks:
+        for layer in text.encoder.layer:
+            looking = layer.crossattention.self
+            hooks.callback(looking.register_forward_pre_hook(renamed, with_kwargs=True).remove)
+        yield

@@ -14,6 +14,14 @@ def cross_names(layers: int) -> list[tuple[str, str]]:
     return [(f"cross_key_values.{layer}.key", f"cross_key_values.{layer}.value") for layer in range(layers)]
 
 
+def encoder_mask(rows: int, tokens: int) -> torch.Tensor:
+    """An example of which of an encoder's ``tokens`` count: row ``i`` ends ``i`` tokens early."""
+    mask = torch.ones(rows, tokens, dtype=torch.int64)
+    for row in range(1, rows):
+        mask[row, -row:] = 0
+    return mask
+
+
 class CrossAttentionKv(Part):
     """``encoder_hidden_states`` (batch, encoder_sequence, width) to ``cross_key_values.{layer}.key|value``.
 

@@ -10,10 +10,10 @@ import torch
 from transformers import DynamicCache, EncoderDecoderCache
 
 from vlm_ros.core.agreement import Array
-from vlm_ros.export.cross_attention import CrossAttentionKv, cross_names
+from vlm_ros.export.cross_attention import CrossAttentionKv, cross_names, encoder_mask
 from vlm_ros.export.greedy import CHECKED_TOKENS
 from vlm_ros.export.part import Axes, NamedTensors, Part, Sizes
-from vlm_ros.runtime.kv_cache import KvLayout
+from vlm_ros.runtime.kv_cache import ENCODER_MASK, KvLayout
 from vlm_ros.runtime.runner import Runner
 
 START = 0
@@ -37,7 +37,7 @@ def seq2seq_tokens(runners: Mapping[str, Runner], prompt: Array, features: Array
     encoded = runners["encoder_model"].run({"inputs_embeds": embeds, "attention_mask": np.ones_like(prompt)})
     fixed = runners["cross_attention_kv"].run({"encoder_hidden_states": encoded["last_hidden_state"]})
     layout = KvLayout.from_runner(decoder)
-    cache = layout.empty(fixed)
+    cache = layout.empty({**fixed, ENCODER_MASK: np.ones_like(prompt)})
     tokens = [START]
     while len(tokens) <= CHECKED_TOKENS:
         embeds = embed.run({"input_ids": np.array([tokens[-1:]])})["inputs_embeds"]
@@ -64,9 +64,7 @@ class Encoder(Part):
 
     def draw(self, sizes: Sizes) -> NamedTensors:
         """Row ``i`` of the batch ends ``i`` tokens early."""
-        mask = torch.ones(sizes.batch, sizes.sequence + sizes.batch, dtype=torch.int64)
-        for row in range(1, sizes.batch):
-            mask[row, -row:] = 0
+        mask = encoder_mask(sizes.batch, sizes.sequence + sizes.batch)
         return {"inputs_embeds": torch.randn(*mask.shape, self.width), "attention_mask": mask}
 
     def forward(self, inputs: NamedTensors) -> NamedTensors:
@@ -102,16 +100,18 @@ class Seq2SeqDecoder(Part):
             "inputs_embeds": {0: "batch", 1: "sequence"},
             "attention_mask": {0: "batch", 1: "total"},
         }
+        axes[ENCODER_MASK] = {0: "batch", 1: "encoder_sequence"}
         axes.update({name: {0: "batch", 2: "past"} for names in self.past_names for name in names})
         return axes | {name: {0: "batch", 2: "encoder_sequence"} for names in self.cross_names for name in names}
 
     def draw(self, sizes: Sizes) -> NamedTensors:
-        heads, head_width = self.config.num_heads, self.config.d_kv
+        heads, head_width, read = self.config.num_heads, self.config.d_kv, sizes.sequence + sizes.batch + 8
         inputs = {
             "inputs_embeds": torch.randn(sizes.batch, sizes.sequence, self.config.d_model),
             "attention_mask": torch.ones(sizes.batch, sizes.past + sizes.sequence, dtype=torch.int64),
+            ENCODER_MASK: encoder_mask(sizes.batch, read),
         }
-        for layers, tokens in ((self.past_names, sizes.past), (self.cross_names, sizes.sequence + 8)):
+        for layers, tokens in ((self.past_names, sizes.past), (self.cross_names, read)):
             for names in layers:
                 inputs.update({name: torch.randn(sizes.batch, heads, tokens, head_width) for name in names})
         return inputs
@@ -129,6 +129,7 @@ class Seq2SeqDecoder(Part):
             attention_mask=inputs["attention_mask"],
             # Only its length counts: what it becomes is in the cache already.
             encoder_hidden_states=inputs["cross_key_values.0.key"][:, 0],
+            encoder_attention_mask=inputs[ENCODER_MASK],
             past_key_values=both,
             use_cache=True,
         )

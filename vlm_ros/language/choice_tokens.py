@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vlm_ros.core.answer import AnswerForm, Choices, FreeText
 from vlm_ros.core.errors import BadQuestion
+from vlm_ros.language.text import check_text
 from vlm_ros.language.tokenizer import Tokenizer
 
 
@@ -61,14 +62,17 @@ class ChoiceConstrainer:
             raise BadQuestion("this model answers freely or with one of a few choices: give no pattern and no schema")
         return TokenChoices([self._row(option) for option in form.options], self._end_id)
 
-    def option(self, form: Choices, text: str) -> str:
+    def meant(self, form: AnswerForm, text: str) -> str:
         """The option that ``text`` is when its tokens are read: a vocabulary may know no capitals."""
+        if not isinstance(form, Choices):
+            return text
         row = self._tokenizer.encode(text, frame=False)
         return next((option for option in form.options if self._row(option) == row), text)
 
     def _row(self, option: str) -> list[int]:
+        check_text(option, "option")
         row = self._tokenizer.encode(option, frame=False)
         unknown = self._tokenizer.number_of(self._tokenizer.special_texts.get("unk_token", ""))
-        if not row or unknown in row:
+        if not row or unknown in row or self._tokenizer.special_ids.intersection(row):
             raise BadQuestion(f"the option {option!r} is empty, or holds words that this model cannot say")
         return row

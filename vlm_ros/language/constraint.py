@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vlm_ros.core.answer import AnswerForm, Choices, FreeText, JsonSchema, Regex
 from vlm_ros.core.errors import BadBundle, BadQuestion, require
 from vlm_ros.language.metaspace import with_spaces_written_out
+from vlm_ros.language.text import check_text
 from vlm_ros.language.tokenizer import Tokenizer
 
 llguidance = require("llguidance", "pip install llguidance")
@@ -73,13 +74,22 @@ class Constrainer:
             )
         except Exception as error:  # the library raises plain exceptions
             raise BadBundle(f"answers cannot be constrained with this tokenizer: {error}") from error
+        self._control_texts = sorted(tokenizer.text_of(number) for number in tokenizer.special_ids)
         self._matcher = lru_cache(_FORMS_KEPT)(self._compile)
 
     def constraint(self, form: AnswerForm) -> Constraint | None:
         """A fresh constraint for ``form``, ``None`` for free text; ``BadQuestion`` for a form that makes no sense."""
         if isinstance(form, FreeText):
             return None
-        return Constraint(self._matcher(_grammar(form)).deep_copy())
+        grammar = _grammar(form)
+        held = [text for text in self._control_texts if text in _written(form)]
+        if held:
+            raise BadQuestion(f"the answer form holds {held}, which this model reads as control tokens: leave them out")
+        return Constraint(self._matcher(grammar).deep_copy())
+
+    def meant(self, form: AnswerForm, text: str) -> str:
+        """``text`` itself: it was held to ``form`` letter by letter."""
+        return text
 
     def _compile(self, grammar: str) -> Any:
         matcher = llguidance.LLMatcher(self._vocabulary, grammar, log_level=0)
@@ -95,17 +105,26 @@ def _grammar(form: Choices | Regex | JsonSchema) -> str:
     and JSON allow one in front. A pattern stands for every character, so nothing is added to it.
     """
     if isinstance(form, Regex):
+        check_text(form.pattern, "regex")
         return str(llguidance.LLMatcher.grammar_from_regex(form.pattern))
     if isinstance(form, Choices):
         return f'start: " "? ANSWER\nANSWER: {_alternatives(form.options)}'
     return f'start: " "? answer\nanswer: %json {_compact(form)}'
 
 
+def _written(form: Choices | Regex | JsonSchema) -> str:
+    """All that a user wrote of the form."""
+    if isinstance(form, Choices):
+        return " ".join(form.options)
+    return form.pattern if isinstance(form, Regex) else json.dumps(form.schema, ensure_ascii=False)
+
+
 def _alternatives(options: Sequence[str]) -> str:
     if isinstance(options, str) or not options:
         raise BadQuestion("there is nothing to choose from: give a tuple of options")
     for option in options:
-        if not isinstance(option, str) or not option or option != option.strip():
+        check_text(option, "option")
+        if not option or option != option.strip():
             raise BadQuestion(f"the option {option!r} is empty, or begins or ends with white space")
     return " | ".join(json.dumps(option, ensure_ascii=False) for option in options)
 

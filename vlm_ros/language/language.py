@@ -29,6 +29,9 @@ class Constrains(Protocol):
     def constraint(self, form: AnswerForm) -> TokenConstraint | None:
         """A fresh constraint for ``form``, ``None`` for free text; ``BadQuestion`` for a form that cannot be held."""
 
+    def meant(self, form: AnswerForm, text: str) -> str:
+        """What is meant by ``text``, a complete answer of ``form``."""
+
 
 @dataclass(frozen=True)
 class Language:
@@ -76,7 +79,7 @@ def _end_ids(bundle: Bundle, tokenizer: Tokenizer) -> frozenset[int]:
     places: list[Any] = [
         bundle.optional_json("generation_config.json").get("eos_token_id"),
         bundle.config.get("eos_token_id"),
-        bundle.config.get("text_config", {}).get("eos_token_id"),
+        (bundle.config.get("text_config") or {}).get("eos_token_id"),
         tokenizer.number_of(tokenizer.special_texts.get("eos_token", "")),
     ]
     for found in places:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vlm_ros.core.errors import BadBundle, BadQuestion
 from vlm_ros.language.chat_template import ChatTemplate
+from vlm_ros.language.text import check_text
 from vlm_ros.language.tokenizer import Tokenizer
 
 
@@ -48,6 +49,7 @@ class PromptEncoder:
         ``BadQuestion`` where it is empty, or holds what the model reads as a control token: the template alone
         says where the image stands and where a turn ends.
         """
+        check_text(question)
         if not question.strip() and not self._may_be_empty:
             raise BadQuestion("the question is empty: ask something")
         numbers = self._encode(question)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_ros.core.errors import BadQuestion
+from vlm_ros.language.text import check_text
 from vlm_ros.language.tokenizer import Tokenizer
 
 
@@ -50,12 +51,13 @@ class TextBatcher:
         ``BadQuestion`` where nothing is left of it, it is too long, or it holds what the model reads as a control
         token.
         """
+        check_text(text, "text")
         numbers = self._tokenizer.encode(text, frame=True)
         strange = Counter(self._control(numbers)) - Counter(self._frame)
         if strange:
             words = [self._tokenizer.text_of(number) for number in strange]
             raise BadQuestion(f"the text holds {words}, which this model reads as control tokens: leave them out")
-        if len(numbers) <= len(self._frame):
+        if len(numbers) <= len(self._frame) or not text.strip():
             raise BadQuestion(f"the text {text[:20]!r} is empty, or nothing that this model reads: give words")
         if len(numbers) > self._limit:
             raise BadQuestion(

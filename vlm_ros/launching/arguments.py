@@ -43,7 +43,12 @@ ARGUMENTS = {
 }
 
 PARAMETERS: dict[str, dict[str, tuple[str, type]]] = {
-    "build_node": {"model": ("model", str), "precision": ("precision", str), "runtime": ("runtime", str)},
+    "build_node": {
+        "model": ("model", str),
+        "precision": ("precision", str),
+        "runtime": ("runtime", str),
+        "gate_model": ("gate", str),
+    },
     "inference_node": {
         "model": ("model", str),
         "precision": ("precision", str),

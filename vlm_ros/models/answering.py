@@ -33,6 +33,8 @@ class AnswerWriter:
     """
 
     def __init__(self, speaker: Speaker, form: AnswerForm, on_text: OnText | None = None) -> None:
+        self._form = form
+        self._constrainer = speaker.language.constrainer
         self._clock = speaker.clock
         self._start_s = speaker.clock()
         self._stream = TextStream(speaker.language.tokenizer, trim=not isinstance(form, Regex))
@@ -59,9 +61,11 @@ class AnswerWriter:
         self._show(self._cutter.rest())
         total_s = self._clock() - self._start_s
         first_token_s = total_s if self._first_token_s is None else self._first_token_s
+        finish = Finish.STOP if self.stopped else finish
+        text = self._text.rstrip() if self.stopped else self._text
         return Answer(
-            self._text.rstrip() if self.stopped else self._text,
-            Finish.STOP if self.stopped else finish,
+            self._constrainer.meant(self._form, text) if finish is Finish.STOP else text,
+            finish,
             self._tokens,
             confidence,
             first_token_s,

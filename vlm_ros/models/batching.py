@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from vlm_ros.core.answer import Answer, AnswerForm, Finish, FreeText
 from vlm_ros.core.frame import Frame
+from vlm_ros.language.prompt_encoder import Prompt
 from vlm_ros.models.answering import AnswerWriter, Speaker, ended_by, token_limit
 from vlm_ros.models.decoding import Answering, answer_tokens
 from vlm_ros.models.embedding import Embeddings
 from vlm_ros.models.model import Model, Stop, never
-from vlm_ros.models.observation import check_room
-from vlm_ros.models.picture_model import PictureModel, SeenPicture
+from vlm_ros.runtime.kv_cache import KvCache
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,30 @@ class Request:
     form: AnswerForm = field(default_factory=FreeText)
 
 
+@runtime_checkable
+class BatchModel(Protocol):
+    """A model that can answer several questions in one run."""
+
+    @property
+    def speaker(self) -> Speaker:
+        """What its answers are made with."""
+
+    def most_rows(self, wanted: int) -> int:
+        """How many of ``wanted`` questions its graphs take at once; 1 where they take no batch."""
+
+    def read_all(
+        self, frames: Sequence[Frame], places: Sequence[int], prompts: Sequence[Prompt]
+    ) -> tuple[list[Embeddings], KvCache]:
+        """What each row is fed before its answer, and the cache that all of them follow.
+
+        ``prompts`` are about the frames at ``places``; all frames are encoded together. ``BadQuestion`` where a prompt
+        is longer than the model reads.
+        """
+
+
 def ask_all(
     model: Model,
-    requests: Sequence[Request],
+    requests: Iterable[Request],
     *,
     max_batch: int,
     deadline_s: float | None = None,
@@ -37,12 +60,15 @@ def ask_all(
 ) -> Iterator[Answer]:
     """The answers to ``requests``, in their order, at most ``max_batch`` of them in one run.
 
+    No more requests are asked for than the next run takes, so that any number of pictures needs the memory of a few.
     Answers are those of one question after the other; models that take no batch get them so. ``deadline_s`` is what
     each run, or each single answer, may take. ``BadQuestion`` as ``Observation.ask``, for any of a run's questions.
     """
-    if max_batch > 1 and isinstance(model, PictureModel) and model.takes_batches:
-        for start in range(0, len(requests), max_batch):
-            yield from _answers(model, requests[start : start + max_batch], deadline_s, stop)
+    rows = model.most_rows(max_batch) if isinstance(model, BatchModel) and max_batch > 1 else 1
+    if isinstance(model, BatchModel) and rows > 1:
+        waiting = iter(requests)
+        while batch := list(islice(waiting, rows)):
+            yield from _answers(model, batch, deadline_s, stop)
         return
     observation = None
     for request in requests:
@@ -103,17 +129,19 @@ class _Row:
         return self._writer.answer(self._request.frame, finish, confidence)
 
 
-def _answers(
-    model: PictureModel, requests: Sequence[Request], deadline_s: float | None, stop: Stop
-) -> Iterator[Answer]:
+def _answers(model: BatchModel, requests: Sequence[Request], deadline_s: float | None, stop: Stop) -> Iterator[Answer]:
     """The answers to all ``requests`` in one batch."""
-    rows = [_Row(request, model.speaker, deadline_s, stop) for request in requests]
-    prompts = _prompts(model, requests)
-    decoder, longest = model.decoder, max(prompt.shape[1] for prompt in prompts)
+    speaker = model.speaker
+    rows = [_Row(request, speaker, deadline_s, stop) for request in requests]
+    encoded = [speaker.language.prompts.encode(request.question) for request in requests]
+    frames = {id(request.frame): request.frame for request in requests}
+    places = [list(frames).index(id(request.frame)) for request in requests]
+    prompts, cache = model.read_all(list(frames.values()), places, encoded)
+    decoder, longest = speaker.decoder, max(prompt.shape[1] for prompt in prompts)
     padding = tuple(longest - prompt.shape[1] for prompt in prompts)
     for row, prompt in zip(rows, prompts, strict=True):
         row.begin(decoder.context_tokens - prompt.shape[1])
-    logits, cache = decoder.step_rows(_padded(prompts, longest), decoder.begin_rows(len(rows)), padding)
+    logits, cache = decoder.step_rows(_padded(prompts, longest), cache, padding)
     active = rows
     while True:
         for row, scores in zip(active, logits, strict=True):
@@ -128,21 +156,6 @@ def _answers(
         logits, cache = decoder.step_rows(tokens.swapaxes(0, 1), cache, padding)
     for row in rows:
         yield row.answer()
-
-
-def _prompts(model: PictureModel, requests: Sequence[Request]) -> list[Embeddings]:
-    """The whole prompt of each request; a picture is seen once for all questions about it."""
-    encoded = [model.language.prompts.encode(request.question) for request in requests]
-    seen: dict[int, SeenPicture] = {}
-    prompts = []
-    for request, prompt in zip(requests, encoded, strict=True):
-        key = id(request.frame)
-        if key not in seen:
-            seen[key] = model.see(request.frame)
-        embeddings = model.embedded([*prompt.before, *seen[key].tokens, *prompt.after], seen[key])
-        check_room(embeddings.shape[1], model.speaker)
-        prompts.append(embeddings)
-    return prompts
 
 
 def _padded(prompts: Sequence[Embeddings], longest: int) -> Embeddings:

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from vlm_ros.core.answer import Answer, AnswerForm, Choices
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
-from vlm_ros.core.frame import Frame
 from vlm_ros.language.choice_tokens import ChoiceConstrainer
 from vlm_ros.language.language import Language
 from vlm_ros.language.prompt_encoder import Prompt
 from vlm_ros.language.text_batch import TextBatcher
 from vlm_ros.language.tokenizer import Tokenizer
 from vlm_ros.models.answering import Speaker
-from vlm_ros.models.cross_decoder import CrossDecoder
-from vlm_ros.models.observation import PrefixObservation, ReadImage
-from vlm_ros.models.vocabulary import check_vocabulary
-from vlm_ros.runtime.kv_cache import KvCache
-from vlm_ros.runtime.runner import Array, Runner
+from vlm_ros.models.cross_decoder import CrossDecoder, Encoded
+from vlm_ros.models.encoding_model import EncodingModel, filled_up, mask_of
+from vlm_ros.models.vision_part import VisionPart
+from vlm_ros.models.vocabulary import check_decoder_vocabulary
+from vlm_ros.runtime.runner import Array, Runner, TensorSpec
 from vlm_ros.vision.preprocessing import Preprocessor
 
+_ASKING = "question_encoder"
 _SPEAKING = ("embed_tokens", "cross_attention_kv", "decoder_model_merged")
 
 
@@ -35,67 +32,37 @@ def assemble(bundle: Bundle, runners: Mapping[str, Runner]) -> BlipModel:
     return BlipModel(bundle, runners)
 
 
-class BlipModel:
+class BlipModel(EncodingModel):
     """A model that goes on with a caption or, where there is a ``question_encoder``, answers a question."""
 
     def __init__(self, bundle: Bundle, runners: Mapping[str, Runner], *, clock: Clock = monotonic_s) -> None:
-        self._runners = runners
-        self._preprocess = Preprocessor.from_json(bundle.image_processor)
         text: Mapping[str, Any] = bundle.config.get("text_config") or {}
         context_tokens = int(text.get("max_position_embeddings", 512))
-        self._decoder = CrossDecoder(*(runners[part] for part in _SPEAKING), context_tokens=context_tokens)
+        decoder = CrossDecoder(*(runners[part] for part in _SPEAKING), context_tokens=context_tokens)
         tokenizer = Tokenizer.from_bundle(bundle)
-        check_vocabulary(bundle, tokenizer.size, self._decoder.vocabulary_size)
-        texts = TextBatcher(tokenizer, context_tokens)
+        check_decoder_vocabulary(bundle, tokenizer.size, decoder)
         begin, end = int(text.get("bos_token_id", 30522)), int(text.get("sep_token_id", 102))
-        prompts = _Prompts(texts, begin, asks="question_encoder" in runners)
-        self._constrainer = ChoiceConstrainer(tokenizer, end)
-        language = Language(tokenizer, prompts, self._constrainer, frozenset([end]), -1, tokenizer.size)
-        self._speaker = Speaker(language, self._decoder, bundle.card.max_tokens, clock)
+        prompts = _Prompts(TextBatcher(tokenizer, context_tokens), begin, asks=_ASKING in runners)
+        constrainer = ChoiceConstrainer(tokenizer, end)
+        language = Language(tokenizer, prompts, constrainer, frozenset([end]), -1, tokenizer.size)
+        speaker = Speaker(language, decoder, bundle.card.max_tokens, clock)
+        vision = VisionPart(runners["vision_encoder"], None)
+        super().__init__(runners, decoder, speaker, vision, Preprocessor.from_json(bundle.image_processor))
 
-    def observe(self, frame: Frame) -> BlipObservation:
-        """An observation of ``frame``; the work happens on the first question."""
-        features = lru_cache(1)(lambda: self._image_features(frame))
-        return BlipObservation(
-            frame, self._speaker, lambda _, question: self._begin(features, question), self._constrainer.option
-        )
-
-    def close(self) -> None:
-        """Free the runners."""
-        for runner in self._runners.values():
-            runner.deactivate()
-
-    def _image_features(self, frame: Frame) -> Array:
-        encoder = self._runners["vision_encoder"]
-        pixels = self._preprocess(frame.rgb).astype(encoder.inputs["pixel_values"].dtype, copy=False)
-        return encoder.run({"pixel_values": pixels})["image_features"]
-
-    def _begin(self, features: Callable[[], Array], question: Sequence[int]) -> KvCache:
-        """The cache before the first word of an answer, about the picture or about what ``question`` sees in it."""
-        if not question:
-            return self._decoder.begin_with(features())
-        encoder = self._runners["question_encoder"]
-        tokens = np.asarray([question])
-        known = {"input_ids": tokens, "attention_mask": np.ones_like(tokens), "encoder_hidden_states": features()}
+    def encoded(self, features: Array, questions: Sequence[Sequence[int]]) -> Encoded:
+        """The pictures themselves or, where questions are asked, what these see in them."""
+        if _ASKING not in self._runners:
+            return Encoded(features, mask_of([features.shape[1]] * len(features)))
+        tokens, mask = filled_up([np.asarray(question) for question in questions])
+        known = {"input_ids": tokens, "attention_mask": mask, "encoder_hidden_states": features}
+        encoder = self._runners[_ASKING]
         feeds = {name: known[name].astype(spec.dtype, copy=False) for name, spec in encoder.inputs.items()}
-        return self._decoder.begin_with(encoder.run(feeds)["question_features"])
+        return Encoded(encoder.run(feeds)["question_features"], mask)
 
-
-class BlipObservation(PrefixObservation):
-    """A frame whose features are computed at the first question; ``option`` reads an answer to a choice."""
-
-    def __init__(
-        self, frame: Frame, speaker: Speaker, read_image: ReadImage, option: Callable[[Choices, str], str]
-    ) -> None:
-        super().__init__(frame, speaker, read_image)
-        self._option = option
-
-    def ask(self, question: str, form: AnswerForm, **limits: Any) -> Answer:
-        """Decode one answer of ``form``, as ``models.model.Observation`` says."""
-        answer = super().ask(question, form, **limits)
-        if isinstance(form, Choices) and answer.complete:
-            return dataclasses.replace(answer, text=self._option(form, answer.text))
-        return answer
+    @property
+    def encoder_inputs(self) -> Sequence[TensorSpec]:
+        """Questions, where any are asked."""
+        return tuple(self._runners[_ASKING].inputs.values()) if _ASKING in self._runners else ()
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,17 +12,15 @@ import numpy as np
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
 from vlm_ros.core.errors import BadQuestion
-from vlm_ros.core.frame import Frame
 from vlm_ros.language.language import Prompts, language_from_bundle
 from vlm_ros.language.prompt_encoder import Prompt
 from vlm_ros.models.answering import Speaker
-from vlm_ros.models.cross_decoder import CrossDecoder
-from vlm_ros.models.observation import PrefixObservation
+from vlm_ros.models.cross_decoder import CrossDecoder, Encoded
+from vlm_ros.models.encoding_model import EncodingModel, filled_up
 from vlm_ros.models.picture_model import image_id_of
 from vlm_ros.models.vision_part import VisionPart
-from vlm_ros.models.vocabulary import check_vocabulary
-from vlm_ros.runtime.kv_cache import KvCache
-from vlm_ros.runtime.runner import Array, Runner
+from vlm_ros.models.vocabulary import check_decoder_vocabulary
+from vlm_ros.runtime.runner import Array, Runner, TensorSpec
 from vlm_ros.vision.preprocessing import Preprocessor
 
 ENCODER_PARTS = ("encoder_model", "cross_attention_kv")
@@ -35,46 +32,45 @@ _CONTEXT_TOKENS = 512
 """T5's own, which configurations leave out."""
 
 
-class Blip2Seq2SeqModel:
+class Blip2Seq2SeqModel(EncodingModel):
     """A loaded model; ``runners`` holds the active runners of its parts."""
 
     def __init__(self, bundle: Bundle, runners: Mapping[str, Runner], *, clock: Clock = monotonic_s) -> None:
-        self._runners = runners
-        self._preprocess = Preprocessor.from_json(bundle.image_processor)
         text: Mapping[str, Any] = bundle.config.get("text_config") or {}
         context_tokens = int(text.get("n_positions", _CONTEXT_TOKENS))
-        self._decoder = CrossDecoder(*(runners[part] for part in _SPEAKING), context_tokens=context_tokens)
-        self._vision = VisionPart(runners["vision_encoder"], self._decoder.width)
+        decoder = CrossDecoder(*(runners[part] for part in _SPEAKING), context_tokens=context_tokens)
         language = language_from_bundle(bundle, image_id_of(bundle))
-        check_vocabulary(bundle, language.vocabulary, self._decoder.vocabulary_size)
+        check_decoder_vocabulary(bundle, language.vocabulary, decoder)
         prompts = _EncoderPrompts(language.prompts, _start_id(bundle))
         language = dataclasses.replace(language, prompts=prompts)
-        self._speaker = Speaker(language, self._decoder, bundle.card.max_tokens, clock)
+        speaker = Speaker(language, decoder, bundle.card.max_tokens, clock)
+        vision = VisionPart(runners["vision_encoder"], decoder.width)
+        super().__init__(runners, decoder, speaker, vision, Preprocessor.from_json(bundle.image_processor))
 
-    def observe(self, frame: Frame) -> PrefixObservation:
-        """An observation of ``frame``; the work happens on the first question."""
-        features = lru_cache(1)(lambda: self._vision.features({"pixel_values": self._preprocess(frame.rgb)}))
-        return PrefixObservation(frame, self._speaker, lambda _, question: self._begin(features, question))
+    def encoded(self, features: Array, questions: Sequence[Sequence[int]]) -> Encoded:
+        """The encoder's states of each picture with its question behind it."""
+        rows = [
+            np.concatenate([picture, self._decoder.embed(question)[0]])
+            for picture, question in zip(features, questions, strict=True)
+        ]
+        self._check_lengths(max(map(len, rows)))
+        embeddings, mask = filled_up(rows)
+        known = {"inputs_embeds": embeddings, "attention_mask": mask}
+        encoder = self._runners["encoder_model"]
+        feeds = {name: known[name].astype(spec.dtype, copy=False) for name, spec in encoder.inputs.items()}
+        return Encoded(encoder.run(feeds)["last_hidden_state"], mask)
 
-    def close(self) -> None:
-        """Free the runners."""
-        for runner in self._runners.values():
-            runner.deactivate()
+    @property
+    def encoder_inputs(self) -> Sequence[TensorSpec]:
+        """Pictures with their questions."""
+        return tuple(self._runners["encoder_model"].inputs.values())
 
-    def _begin(self, features: Callable[[], Array], question: Sequence[int]) -> KvCache:
-        """The cache before the first word of an answer to the tokens ``question`` about the picture."""
-        picture = features()[np.newaxis]
-        tokens = picture.shape[1] + len(question)
+    def _check_lengths(self, tokens: int) -> None:
         if tokens > self._decoder.context_tokens:
             raise BadQuestion(
                 f"image and question take {tokens} tokens, the model reads {self._decoder.context_tokens}: "
                 "ask more shortly"
             )
-        embeddings = np.concatenate([picture, self._decoder.embed(question)], axis=1)
-        encoder = self._runners["encoder_model"]
-        known = {"inputs_embeds": embeddings, "attention_mask": np.ones(embeddings.shape[:2], np.int64)}
-        feeds = {name: known[name].astype(spec.dtype, copy=False) for name, spec in encoder.inputs.items()}
-        return self._decoder.begin_with(encoder.run(feeds)["last_hidden_state"])
 
 
 @dataclass(frozen=True)

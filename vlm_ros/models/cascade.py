@@ -51,10 +51,17 @@ class _Answered:
 
 
 class Cascade:
-    """Compares each picture with the one last answered, and with the target; used by the worker's thread alone."""
+    """Compares each picture with the one last answered, and with the target; used by the worker's thread alone.
+
+    ``model`` gives the model that compares, which may be another at each picture.
+    """
 
     def __init__(
-        self, model: Embedder, card: ModelCard, config: Callable[[], CascadeConfig], clock: Clock = monotonic_s
+        self,
+        model: Callable[[], Embedder],
+        card: ModelCard,
+        config: Callable[[], CascadeConfig],
+        clock: Clock = monotonic_s,
     ) -> None:
         self._model = model
         self._card = card
@@ -97,7 +104,7 @@ class Cascade:
         """Whether ``frame`` may show ``target``; a target of words that the small model does not know always may."""
         try:
             texts = [question_about(self._card, target), *self._card.contrast_prompts]
-            cosines = self._model.text_embeds(texts) @ self._embeds(frame)
+            cosines = self._model().text_embeds(texts) @ self._embeds(frame)
         except BadQuestion:
             return True
         return float(softmax(self._card.similarity_scale * cosines)[0]) >= self._config().gate_target
@@ -105,5 +112,5 @@ class Cascade:
     def _embeds(self, frame: Frame) -> Floats:
         """The vector of ``frame``, computed once for all questions about it."""
         if self._looked is None or self._looked[0] is not frame:
-            self._looked = frame, self._model.image_embeds([frame.rgb])[0]
+            self._looked = frame, self._model().image_embeds([frame.rgb])[0]
         return self._looked[1]

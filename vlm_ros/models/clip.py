@@ -10,6 +10,7 @@ from vlm_ros.core.frame import Frame, RgbImage
 from vlm_ros.language.tokenizer import Tokenizer
 from vlm_ros.models.comparing import ComparingObservation
 from vlm_ros.models.encoders import PictureEncoder, TextEncoder, check_widths
+from vlm_ros.models.joint_clip import sides_of
 from vlm_ros.models.matching import Scores, TextMemory, softmax
 from vlm_ros.models.vocabulary import check_vocabulary
 from vlm_ros.runtime.runner import Runner
@@ -24,7 +25,7 @@ def assemble(bundle: Bundle, runners: Mapping[str, Runner]) -> ClipModel:
 
 
 class ClipModel:
-    """A loaded model; ``runners`` holds the active runners of ``vision_model`` and ``text_model``.
+    """A loaded model; ``runners`` holds the active runners of ``vision_model`` and ``text_model``, or of both in one.
 
     Texts of more than ``context_tokens`` tokens are refused, and of more than the bundle itself says.
     """
@@ -34,7 +35,7 @@ class ClipModel:
     def __init__(
         self, bundle: Bundle, runners: Mapping[str, Runner], *, context_tokens: int, clock: Clock = monotonic_s
     ) -> None:
-        self._runners = runners
+        runners = self._runners = sides_of(bundle, runners)
         self._card = bundle.card
         self._clock = clock
         tokenizer = Tokenizer.from_bundle(bundle)

@@ -13,6 +13,7 @@ from vlm_ros.core.errors import BadQuestion
 from vlm_ros.core.frame import Frame
 from vlm_ros.core.percept import Percept, unreadable
 from vlm_ros.language.prompts import question_about
+from vlm_ros.language.text import check_text
 from vlm_ros.models.finding import Region, crop, percept_from_scores, regions
 from vlm_ros.models.matching import Matcher
 from vlm_ros.models.model import OnText, Stop, never
@@ -52,11 +53,16 @@ class ComparingObservation:
 
         It is one run, which no deadline cuts. ``BadQuestion`` for any form but ``Choices``.
         """
-        if not isinstance(form, Choices) or not form.options:
+        if not isinstance(form, Choices) or isinstance(form.options, str) or not form.options:
             raise BadQuestion(
                 "this model compares pictures with texts, it does not speak: give choices, "
                 "or take a model that answers in words (vlm_ros models lists them)"
             )
+        check_text(question)
+        for option in form.options:
+            check_text(option, "option")
+            if not option.strip():
+                raise BadQuestion(f"the option {option!r} is empty: name something to compare the picture with")
         start_s = self._clock()
         texts = [question.replace(PLACE, option) if PLACE in question else option for option in form.options]
         chances = self._matcher.probabilities([self._frame.rgb], texts)[0]

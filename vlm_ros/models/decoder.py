@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.models.decoder_inputs import ROW_FEEDS, Moment, feeds_of
 from vlm_ros.models.embedding import Embeddings, TokenEmbedding
+from vlm_ros.models.rows import rows_taken
 from vlm_ros.runtime.kv_cache import KvCache, KvLayout
 from vlm_ros.runtime.paired import USE_CACHE
-from vlm_ros.runtime.runner import Array, Runner, Tensors
+from vlm_ros.runtime.runner import Array, Runner, Tensors, TensorSpec
 
 Logits = NDArray[np.float32]
 """Of shape (vocabulary,)."""
@@ -30,6 +32,7 @@ class Decoder:
         self._decoder = decoder
         self._layout = KvLayout.from_runner(decoder)
         self._embeds = _embeds_name(decoder, self._layout)
+        _check_rows(decoder.inputs[self._embeds])
         self._logits = _logits_name(decoder, self._layout)
         self._feeds = feeds_of(decoder.inputs, {self._embeds, *self._layout.past, *self._layout.fixed})
         self._embed = TokenEmbedding(embed, self.embeddings_dtype)
@@ -66,24 +69,32 @@ class Decoder:
         """What stands in the prompt for a picture of ``features``, whose place the token ``image_id`` marks."""
         return self._embed.of_image(features, image_id)
 
-    def begin(self, fixed: Tensors | None = None) -> KvCache:
-        """The cache before the first token; ``fixed`` is what it says of an encoder's tokens, where there is one."""
-        return self._layout.empty(fixed)
+    def begin(self) -> KvCache:
+        """The cache before the first token."""
+        return self._layout.empty()
 
     def step(self, embeddings: Embeddings, cache: KvCache, positions: Array | None = None) -> tuple[Logits, KvCache]:
         """The logits after the last of ``embeddings``, which follow ``cache``, and the cache from then on.
 
         ``positions`` (rows, tokens) are given where they do not simply count on; the next token follows the largest.
         """
+        logits, now = self._in_pieces(embeddings, cache, (0,), positions)
+        if positions is not None:
+            now = dataclasses.replace(now, shift=int(positions.max()) + 1 - now.tokens)
+        return logits[0], now
+
+    def _in_pieces(
+        self, embeddings: Embeddings, cache: KvCache, padding: tuple[int, ...], positions: Array | None = None
+    ) -> tuple[NDArray[np.float32], KvCache]:
+        """The last logits of each row, and the cache from then on."""
         tokens, start, now = embeddings.shape[1], 0, cache
         while start < tokens:
             end = min(tokens, start + self._most_tokens(now))
             rows = None if positions is None else positions[:, start:end]
-            logits, now = self._run(embeddings[:, start:end], now, Moment(now.tokens, end - start, now.position, rows))
+            moment = Moment(now.tokens, end - start, now.position, rows, padding)
+            logits, now = self._run(embeddings[:, start:end], now, moment)
             start = end
-        if positions is not None:
-            now = dataclasses.replace(now, shift=int(positions.max()) + 1 - now.tokens)
-        return logits[0], now
+        return logits, now
 
     def _most_tokens(self, cache: KvCache) -> int:
         """How many tokens one run after ``cache`` takes; longer prompts go through the same cache in pieces.
@@ -100,27 +111,27 @@ class Decoder:
     ) -> tuple[NDArray[np.float32], KvCache]:
         """As ``step`` for several sequences: logits of shape (rows, vocabulary) for embeddings (rows, tokens, width).
 
-        The first ``padding[row]`` tokens of a row count for nothing. Only where ``takes_rows``.
+        The first ``padding[row]`` tokens of a row count for nothing. At most ``most_rows``.
         """
-        return self._run(embeddings, cache, Moment(cache.tokens, embeddings.shape[1], cache.position, None, padding))
+        return self._in_pieces(embeddings, cache, padding)
 
-    def begin_rows(self, rows: int) -> KvCache:
-        """The cache before the first token of ``rows`` sequences."""
-        cache = self._layout.empty()
-        return KvCache(0, {name: np.repeat(np.asarray(empty), rows, axis=0) for name, empty in cache.feeds.items()})
+    def begin_rows(self, rows: int, fixed: Tensors = MappingProxyType({})) -> KvCache:
+        """The cache before the first token of ``rows`` sequences; ``fixed`` is what it says of an encoder's tokens."""
+        own = {name: np.repeat(np.asarray(empty), rows, axis=0) for name, empty in self._layout.begin.items()}
+        return KvCache(0, {**own, **fixed})
 
     def kept_rows(self, cache: KvCache, rows: Sequence[int]) -> KvCache:
         """``cache`` with the sequences ``rows`` alone, by way of the host's memory."""
         return KvCache(cache.tokens, {name: np.asarray(tensor)[list(rows)] for name, tensor in cache.feeds.items()})
 
-    @property
-    def takes_rows(self) -> bool:
-        """Whether the graph takes several sequences at once, with a mask that hides what fills the shorter ones up."""
+    def most_rows(self, wanted: int) -> int:
+        """How many of ``wanted`` sequences the graph takes at once: a mask must hide what fills the shorter ones up."""
         inputs = self._decoder.inputs
-        batches = [inputs[name].shape[0] for name in (self._embeds, *self._layout.past)]
         by_row = all(name in ROW_FEEDS and len(inputs[name].shape) == 2 for name in self._feeds)
-        masked = "attention_mask" in self._feeds
-        return masked and by_row and not self._layout.fixed and all(isinstance(size, str) for size in batches)
+        if "attention_mask" not in self._feeds or not by_row:
+            return 1
+        names = (self._embeds, *self._layout.past, *self._layout.fixed, *self._feeds)
+        return rows_taken((inputs[name] for name in names), wanted)
 
     def _run(self, embeddings: Embeddings, cache: KvCache, moment: Moment) -> tuple[NDArray[np.float32], KvCache]:
         """The last logits of each row, and the cache from then on."""
@@ -169,6 +180,15 @@ def _embeds_name(decoder: Runner, layout: KvLayout) -> str:
             "export it with inputs_embeds, attention_mask, position_ids and a cache"
         )
     return names[0]
+
+
+def _check_rows(embeds: TensorSpec) -> None:
+    rows = embeds.shape[0]
+    if isinstance(rows, int) and rows != 1:
+        raise BadBundle(
+            f"the decoder takes '{embeds.name}' of shape {embeds.shape}, {rows} prompts at once and no other number: "
+            "export it with a dynamic batch, or one of 1"
+        )
 
 
 def _logits_name(decoder: Runner, layout: KvLayout) -> str:

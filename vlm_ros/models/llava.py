@@ -10,7 +10,7 @@ from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
 from vlm_ros.core.families import family_named
 from vlm_ros.core.frame import Frame
-from vlm_ros.models.picture_model import PictureModel, SeenPicture
+from vlm_ros.models.picture_model import Look, PictureModel, SeenPicture
 from vlm_ros.runtime.runner import Runner
 from vlm_ros.vision.preprocessing import Preprocessor
 
@@ -29,10 +29,10 @@ class LlavaModel(PictureModel):
         super().__init__(bundle, runners, clock=clock)
         self._preprocess = Preprocessor.from_json(bundle.image_processor)
 
-    def see(self, frame: Frame) -> SeenPicture:
+    def look(self, frame: Frame) -> Look:
         """One feature for each patch of the picture, however the encoder batches them."""
         pixels = self._preprocess(frame.rgb)
         mask = np.ones((len(pixels), *pixels.shape[2:]), np.bool_)
         sizes = np.array([frame.rgb.shape[:2]], np.int64)
-        features = self.vision.features({"pixel_values": pixels, "pixel_attention_mask": mask, "image_sizes": sizes})
-        return SeenPicture([self.image_id] * len(features), features)
+        view = {"pixel_values": pixels, "pixel_attention_mask": mask, "image_sizes": sizes}
+        return Look([view], lambda features: SeenPicture([self.image_id] * len(features[0]), features[0]))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
 from vlm_ros.core.frame import Frame
-from vlm_ros.models.picture_model import PictureModel, SeenPicture
+from vlm_ros.models.picture_model import Look, PictureModel, SeenPicture
 from vlm_ros.runtime.runner import Array, Runner
 from vlm_ros.vision.anyres import AnyResolution
 
@@ -37,18 +37,28 @@ class LlavaOnevisionModel(PictureModel):
         self._line_end = self.vision.constant(_LINE_END, {"pixel_values": np.zeros((1, 3, side, side), np.float32)})
         self._most_tiles = int(str(bundle.config.get("vision_aspect_ratio", "anyres_max_9")).rpartition("_")[2])
 
-    def see(self, frame: Frame) -> SeenPicture:
+    def look(self, frame: Frame) -> Look:
         """The features of the small picture, then those of the large one without its border."""
         if self._line_end is None:
-            features = self.vision.features({"pixel_values": self._preprocess.overview(frame.rgb)})
-        else:
-            tiles, grid = self._preprocess(frame.rgb)
-            found = self.vision.features({"pixel_values": tiles}).reshape(len(tiles), -1, len(self._line_end))
-            lines = self._limited(_without_border(_joined(found[1:], grid), *frame.rgb.shape[:2]), found.shape[1])
-            ends = np.broadcast_to(self._line_end, (len(lines), 1, len(self._line_end)))
-            large = np.concatenate([lines, ends], axis=1).reshape(-1, len(self._line_end))
-            features = np.concatenate([found[0], large])
+            overview = {"pixel_values": self._preprocess.overview(frame.rgb)}
+            return Look([overview], lambda features: self._seen(features[0]))
+        tiles, grid = self._preprocess(frame.rgb)
+        count, size = len(tiles), frame.rgb.shape[:2]
+
+        def read(features: Sequence[Array]) -> SeenPicture:
+            by_tile = features[0].reshape(count, -1, features[0].shape[-1])
+            return self._seen(np.concatenate([by_tile[0], self._in_lines(by_tile[1:], grid, size)]))
+
+        return Look([{"pixel_values": tiles}], read)
+
+    def _seen(self, features: Array) -> SeenPicture:
         return SeenPicture([self.image_id] * len(features), features)
+
+    def _in_lines(self, tiles: Array, grid: tuple[int, int], size: tuple[int, ...]) -> Array:
+        """The features of ``tiles`` (tiles, tokens, width), line by line with what ends one, as (any, width)."""
+        lines = self._limited(_without_border(_joined(tiles, grid), *size), tiles.shape[1])
+        ends = np.broadcast_to(np.asarray(self._line_end), (len(lines), 1, lines.shape[-1]))
+        return np.concatenate([lines, ends], axis=1).reshape(-1, lines.shape[-1])
 
     def _limited(self, lines: Array, tokens_per_tile: int) -> Array:
         """``lines`` (rows, columns, width), made smaller where they are many more than the model was made for."""

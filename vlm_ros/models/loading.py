@@ -12,7 +12,7 @@ import numpy as np
 from vlm_ros.core.answer import Choices
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
-from vlm_ros.core.families import family_of
+from vlm_ros.core.families import JOINT, family_of
 from vlm_ros.core.frame import Frame
 from vlm_ros.core.onnx_files import DECODER, WITH_PAST
 from vlm_ros.models.model import Model
@@ -57,6 +57,8 @@ def load_model(
 def parts_of(bundle: Bundle) -> tuple[str, ...]:
     """The parts that ``bundle`` is run from: all that its family needs, and what it brings of the optional ones."""
     family = family_of(bundle.config, bundle.folder)
+    if family.may_be_joint and JOINT in bundle.parts:
+        return (JOINT,)
     return (*family.parts, *(part for part in (*family.optional_parts, WITH_PAST) if part in bundle.parts))
 
 

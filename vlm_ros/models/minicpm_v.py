@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
 from vlm_ros.core.frame import Frame
-from vlm_ros.models.picture_model import PictureModel, SeenPicture
+from vlm_ros.models.picture_model import Look, PictureModel, SeenPicture
+from vlm_ros.models.vision_part import View
 from vlm_ros.runtime.runner import Array, Runner
-from vlm_ros.vision.slices import SlicedPicture, SlicePreprocessor, Slices
+from vlm_ros.vision.slices import Grid, SlicePreprocessor, Slices
 
 _TEXTS = {"image": ("<image>", "</image>"), "slice": ("<slice>", "</slice>"), "image_id": ("<image_id>", "</image_id>")}
 """What stands around pictures, where the tokenizer does not say otherwise."""
@@ -30,24 +31,24 @@ class MiniCpmVModel(PictureModel):
         self._preprocess = SlicePreprocessor(bundle.image_processor)
         self._numbers_pictures = bool(bundle.image_processor.get("use_image_id", True))
 
-    def see(self, frame: Frame) -> SeenPicture:
+    def look(self, frame: Frame) -> Look:
         """The features of the overview and of each slice, and the text around them."""
         picture = self._preprocess(frame.rgb)
-        groups = [self._features(group) for group in (picture.overview, picture.slices) if group is not None]
-        text = self._text(picture, [len(features) for features in groups])
-        return SeenPicture(self.language.tokenizer.encode(text, frame=False), np.concatenate(groups))
+        grid, groups = picture.grid, [group for group in (picture.overview, picture.slices) if group is not None]
 
-    def _features(self, slices: Slices) -> Array:
-        grid = np.array([slices.grid], np.int64)
-        return self.vision.features({"pixel_values": slices.pixel_values, "target_sizes": grid})
+        def read(features: Sequence[Array]) -> SeenPicture:
+            text = self._text(grid, [len(group) for group in features])
+            return SeenPicture(self.language.tokenizer.encode(text, frame=False), np.concatenate(features))
 
-    def _text(self, picture: SlicedPicture, features: list[int]) -> str:
-        """What the reference processor writes for a picture."""
+        return Look([_view(group) for group in groups], read)
+
+    def _text(self, grid: Grid, features: list[int]) -> str:
+        """What the reference processor writes for a picture, and for its slices where it has more than an overview."""
         number = self._around("image_id", "0") if self._numbers_pictures else ""
         overview = number + self._around("image", self._marks(features[0]))
-        rows, columns = picture.grid
-        if picture.slices is None:
+        if len(features) == 1:
             return overview
+        rows, columns = grid
         one = self._around("slice", self._marks(features[1] // (rows * columns)))
         return overview + "\n".join([one * columns] * rows)
 
@@ -61,3 +62,7 @@ class MiniCpmVModel(PictureModel):
             for side, default in zip(("start", "end"), _TEXTS[what], strict=True)
         )
         return f"{before}{text}{after}"
+
+
+def _view(slices: Slices) -> View:
+    return {"pixel_values": slices.pixel_values, "target_sizes": np.array([slices.grid], np.int64)}

@@ -12,7 +12,7 @@ from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
 from vlm_ros.core.frame import Frame
 from vlm_ros.models.llava import LlavaModel
-from vlm_ros.models.picture_model import SeenPicture
+from vlm_ros.models.picture_model import Look
 from vlm_ros.runtime.runner import Runner
 from vlm_ros.vision.padding import on_square
 
@@ -30,8 +30,8 @@ class NanoLlavaModel(LlavaModel):
         self._makes_square = bundle.config.get("image_aspect_ratio") == "pad"
         self._border = [int(255 * mean) for mean in bundle.image_processor.get("image_mean", [0.5] * 3)]
 
-    def see(self, frame: Frame) -> SeenPicture:
+    def look(self, frame: Frame) -> Look:
         """As LLaVA, of the picture on a square in the mean colour where the configuration says so."""
         if not self._makes_square:
-            return super().see(frame)
-        return super().see(dataclasses.replace(frame, rgb=on_square(frame.rgb, self._border)))
+            return super().look(frame)
+        return super().look(dataclasses.replace(frame, rgb=on_square(frame.rgb, self._border)))

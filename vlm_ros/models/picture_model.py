@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -13,11 +14,13 @@ from vlm_ros.core.clock import Clock, monotonic_s
 from vlm_ros.core.errors import BadBundle, BadImage
 from vlm_ros.core.frame import Frame
 from vlm_ros.language.language import language_from_bundle
+from vlm_ros.language.prompt_encoder import Prompt
 from vlm_ros.models.answering import Speaker
 from vlm_ros.models.decoder import Decoder
 from vlm_ros.models.embedding import Embeddings
-from vlm_ros.models.observation import PrefixObservation
-from vlm_ros.models.vision_part import VisionPart
+from vlm_ros.models.observation import PrefixObservation, check_room
+from vlm_ros.models.vision_part import View, VisionPart
+from vlm_ros.models.vocabulary import check_decoder_vocabulary
 from vlm_ros.runtime.kv_cache import KvCache
 from vlm_ros.runtime.runner import Array, Runner
 
@@ -35,6 +38,17 @@ class SeenPicture:
     positions: Array | None = None
 
 
+@dataclass(frozen=True)
+class Look:
+    """What the vision encoder is asked about one picture: ``views``, and ``read`` makes of their features what is seen.
+
+    ``read`` takes the features (tokens, width) of each view, and does not hold on to the pixels.
+    """
+
+    views: Sequence[View]
+    read: Callable[[Sequence[Array]], SeenPicture]
+
+
 class PictureModel(ABC):
     """A loaded model; ``runners`` holds the active runners of its family's parts."""
 
@@ -47,16 +61,44 @@ class PictureModel(ABC):
         self.language = language_from_bundle(bundle, image_id_of(bundle))
         self.image_id = self.language.image_id
         self.speaker = Speaker(self.language, self.decoder, bundle.card.max_tokens, clock)
-        _check_vocabulary(bundle, self.decoder, self.language.vocabulary)
+        check_decoder_vocabulary(bundle, self.language.vocabulary, self.decoder, self.image_id)
 
     @abstractmethod
+    def look(self, frame: Frame) -> Look:
+        """What the vision encoder is to look at in ``frame``."""
+
     def see(self, frame: Frame) -> SeenPicture:
         """What the model reads of ``frame``."""
+        return self.see_all([frame])[0]
 
-    @property
-    def takes_batches(self) -> bool:
-        """Whether several prompts may be decoded in one run."""
-        return self.decoder.takes_rows and not self.decoder.takes_positions_in_rows
+    def see_all(self, frames: Sequence[Frame]) -> list[SeenPicture]:
+        """As ``see`` of each, with as many tiles in one run of the vision encoder as there are frames."""
+        looks: list[tuple[int, Callable[[Sequence[Array]], SeenPicture]]] = []
+
+        def views() -> Iterator[View]:
+            for frame in frames:
+                look = self.look(frame)
+                looks.append((len(look.views), look.read))
+                yield from look.views
+
+        features = iter(self.vision.features(views(), together=len(frames)))
+        return [read(list(islice(features, count))) for count, read in looks]
+
+    def most_rows(self, wanted: int) -> int:
+        """How many of ``wanted`` questions may be answered in one run."""
+        return 1 if self.decoder.takes_positions_in_rows else self.decoder.most_rows(wanted)
+
+    def read_all(
+        self, frames: Sequence[Frame], places: Sequence[int], prompts: Sequence[Prompt]
+    ) -> tuple[list[Embeddings], KvCache]:
+        """As ``models.batching.BatchModel`` says."""
+        seen, rows = self.see_all(frames), []
+        for place, prompt in zip(places, prompts, strict=True):
+            picture = seen[place]
+            self._check_size(frames[place], len(prompt.before) + len(picture.tokens))
+            rows.append(self.embedded([*prompt.before, *picture.tokens, *prompt.after], picture))
+            check_room(rows[-1].shape[1], self.speaker)
+        return rows, self.decoder.begin_rows(len(rows))
 
     def observe(self, frame: Frame) -> PrefixObservation:
         """An observation of ``frame``; the work happens on the first question."""
@@ -70,14 +112,17 @@ class PictureModel(ABC):
     def _read_image(self, frame: Frame, before: Sequence[int]) -> KvCache:
         seen = self.see(frame)
         tokens = [*before, *seen.tokens]
-        if len(tokens) >= self.decoder.context_tokens:
-            raise BadImage(
-                f"a picture of {frame.rgb.shape[1]} x {frame.rgb.shape[0]} pixels takes {len(tokens)} tokens, the "
-                f"model reads {self.decoder.context_tokens}: make it smaller, or the limits in preprocessor_config.json"
-            )
+        self._check_size(frame, len(tokens))
         positions = None if seen.positions is None else _after(len(before), seen.positions)
         _, cache = self.decoder.step(self.embedded(tokens, seen), self.decoder.begin(), positions)
         return cache
+
+    def _check_size(self, frame: Frame, tokens: int) -> None:
+        if tokens >= self.decoder.context_tokens:
+            raise BadImage(
+                f"a picture of {frame.rgb.shape[1]} x {frame.rgb.shape[0]} pixels takes {tokens} tokens, the "
+                f"model reads {self.decoder.context_tokens}: make it smaller, or the limits in preprocessor_config.json"
+            )
 
     def embedded(self, tokens: Sequence[int], seen: SeenPicture) -> Embeddings:
         """The embeddings of ``tokens``, the features of the picture being where the image token is."""
@@ -115,14 +160,6 @@ def context_tokens(bundle: Bundle) -> int:
     """The length that the text model was made for; configurations leave it out where it is Llama's default."""
     config = bundle.config
     for place in (config.get("text_config"), config.get("llm_config"), config):
-        if isinstance(place, dict) and "max_position_embeddings" in place:
+        if isinstance(place, dict) and place.get("max_position_embeddings"):
             return int(place["max_position_embeddings"])
     return 2048
-
-
-def _check_vocabulary(bundle: Bundle, decoder: Decoder, tokens: int) -> None:
-    size = decoder.vocabulary_size
-    if size is not None and size < tokens:
-        raise BadBundle(
-            f"in '{bundle.folder}' the tokenizer has {tokens} tokens and the decoder {size}: they are of two models"
-        )

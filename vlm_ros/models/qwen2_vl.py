@@ -10,7 +10,7 @@ from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.core.frame import Frame
-from vlm_ros.models.picture_model import PictureModel, SeenPicture
+from vlm_ros.models.picture_model import Look, PictureModel, SeenPicture
 from vlm_ros.runtime.runner import Array, Runner
 from vlm_ros.vision.patches import PatchPreprocessor
 
@@ -32,13 +32,15 @@ class Qwen2VlModel(PictureModel):
                 "tell where in the picture a token lies; export it with them"
             )
 
-    def see(self, frame: Frame) -> SeenPicture:
+    def look(self, frame: Frame) -> Look:
         """One feature for each block of patches."""
         patches = self._preprocess(frame.rgb)
         grid = np.array([patches.grid], np.int64)
-        features = self.vision.features({"pixel_values": patches.pixel_values, "image_grid_thw": grid})
         positions = _positions(*(length // self._preprocess.merge for length in patches.grid[1:]))
-        return SeenPicture([self.image_id] * positions.shape[1], features, positions)
+        return Look(
+            [{"pixel_values": patches.pixel_values, "image_grid_thw": grid}],
+            lambda features: SeenPicture([self.image_id] * positions.shape[1], features[0], positions),
+        )
 
 
 def _positions(rows: int, columns: int) -> Array:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from vlm_ros.core.errors import BadBundle
-from vlm_ros.runtime.runner import Array, Runner, TensorSpec
+from vlm_ros.runtime.runner import Array, Dimension, Runner, TensorSpec
 
 _ROLES = {
     "pixel_values": ("pixel_values", "images", "image", "pixels", "input"),
@@ -18,8 +18,11 @@ _ROLES = {
 }
 """What is known of a picture, and how exporters call the input that takes it."""
 
-_PER_TILE = ("pixel_values", "pixel_attention_mask")
-"""What has a row for each tile of a picture."""
+_PER_TILE = ("pixel_values", "pixel_attention_mask", "image_sizes")
+"""What has a row for each tile of a picture; all else is said of the tiles of a run together."""
+
+View = Mapping[str, Array]
+"""What is known of some tiles of one shape, by role."""
 
 _OUTPUTS = ("image_features", "image_embeds", "image_embeddings", "vision_features", "last_hidden_state")
 """What exporters call the features of a picture, the likeliest first."""
@@ -38,20 +41,32 @@ class VisionPart:
         """The input that takes the pixels."""
         return self._inputs["pixel_values"]
 
-    def features(self, tensors: Mapping[str, Array]) -> Array:
-        """The features of one picture, of shape (tokens, width), from what is known of it, by role.
+    def features(self, views: Iterable[View], together: int = 1) -> list[Array]:
+        """The features of each of ``views``, of shape (tokens, width), from what is known of its tiles, by role.
 
-        Its tiles go through one by one, which bounds the memory, or as many at once as the graph was made for.
-        What the graph does not take is left out.
+        Tiles that are alike go through at most ``together`` at once, of whichever views, as far as the graph takes
+        several; that bounds the memory, as does taking from ``views`` only what is needed next. A graph that was made
+        for a number of tiles gets as many. What the graph does not take is left out.
         """
-        tiles, at_once = len(tensors["pixel_values"]), self._tiles_at_once(tensors["pixel_values"])
-        if tiles % at_once:
-            raise BadBundle(f"the vision encoder takes {at_once} tiles at once and the picture has {tiles}")
-        parts = (
-            {role: tensor[start : start + at_once] if role in _PER_TILE else tensor for role, tensor in tensors.items()}
-            for start in range(0, tiles, at_once)
-        )
-        return np.concatenate([self._run(part) for part in parts])
+        found: list[list[Array]] = []
+        waiting: dict[Hashable, list[tuple[int, int, View]]] = {}
+        for number, view in enumerate(views):
+            pieces = self._pieces(view)
+            found.append([np.empty(0)] * len(pieces))
+            for place, piece in enumerate(pieces):
+                alike = waiting.setdefault(_shared(piece), [])
+                alike.append((number, place, piece))
+                if len(alike) == self._most_at_once(piece, together):
+                    self._encode(waiting.pop(_shared(piece)), found)
+        for alike in waiting.values():
+            self._encode(alike, found)
+        return [np.concatenate(pieces) for pieces in found]
+
+    def _encode(self, alike: Sequence[tuple[int, int, View]], found: list[list[Array]]) -> None:
+        """Put the features of pieces that are ``alike`` where they belong in ``found``."""
+        features = self._run([piece for _, _, piece in alike])
+        for (number, place, _), feature in zip(alike, features, strict=True):
+            found[number][place] = feature
 
     def constant(self, name: str, tensors: Mapping[str, Array]) -> Array | None:
         """The output ``name``, which is the same whatever ``tensors`` are; ``None`` where the graph has none."""
@@ -59,21 +74,68 @@ class VisionPart:
             return None
         return self._runner.run(self._feeds(tensors))[name]
 
-    def _tiles_at_once(self, pixels: Array) -> int:
-        if pixels.ndim < 3:
-            return len(pixels)  # a row of patches, which is one picture
-        fixed = self.pixels.shape[-pixels.ndim]
-        return fixed if isinstance(fixed, int) else 1
+    def _pieces(self, view: View) -> list[View]:
+        """``view`` tile by tile, or in pieces of as many tiles as the graph was made for."""
+        tiles, fixed = len(view["pixel_values"]), self._tiles_of_graph(view["pixel_values"])
+        if not isinstance(fixed, int):
+            fixed = 1
+        if tiles % fixed:
+            raise BadBundle(f"the vision encoder takes {fixed} tiles at once and the picture has {tiles}")
+        return [
+            {role: tensor[start : start + fixed] if role in _PER_TILE else tensor for role, tensor in view.items()}
+            for start in range(0, tiles, fixed)
+        ]
 
-    def _run(self, tensors: Mapping[str, Array]) -> Array:
+    def _tiles_of_graph(self, pixels: Array) -> Dimension:
+        """How many tiles of ``pixels`` the graph takes in one run, or the name of their number."""
+        return len(pixels) if pixels.ndim < 3 else _rows_of(self.pixels, pixels)  # a row of patches is one picture
+
+    def _most_at_once(self, piece: View, wanted: int) -> int:
+        """How many pieces like ``piece`` one run takes, at most ``wanted``.
+
+        Several where the graph has a row for each of them in what differs, and one for all in what they share.
+        """
+        if isinstance(self._tiles_of_graph(piece["pixel_values"]), int):
+            return 1
+        most = wanted
+        for role, spec in self._inputs.items():
+            tensor = piece.get(role, np.empty(()))
+            if isinstance(_rows_of(spec, tensor), str) != (role in _PER_TILE):
+                return 1
+            if role in _PER_TILE and spec.largest is not None:
+                most = min(most, spec.largest[-tensor.ndim])
+        return max(1, most)
+
+    def _run(self, pieces: Sequence[View]) -> list[Array]:
+        """The features (tokens, width) of each of ``pieces``, which are alike, in one run."""
+        tensors = {
+            role: np.concatenate([piece[role] for piece in pieces]) if role in _PER_TILE else tensor
+            for role, tensor in pieces[0].items()
+        }
         features = self._runner.run(self._feeds(tensors))[self._output]
-        return features.reshape(-1, features.shape[-1])
+        width = features.shape[-1]
+        if features.size // width % len(pieces):
+            raise BadBundle(f"the vision encoder gives features of shape {features.shape} for {len(pieces)} tiles")
+        return list(features.reshape(len(pieces), -1, width))
 
     def _feeds(self, tensors: Mapping[str, Array]) -> dict[str, Array]:
         missing = [spec.name for role, spec in self._inputs.items() if role not in tensors]
         if missing:
             raise BadBundle(f"the vision encoder takes {missing}, which this family of models does not make")
         return {spec.name: _fitted(tensors[role], spec) for role, spec in self._inputs.items()}
+
+
+def _rows_of(spec: TensorSpec, tensor: Array) -> Dimension:
+    """The size that ``spec`` has for the first dimension of ``tensor``: graphs have leading ones more, or fewer."""
+    return spec.shape[-tensor.ndim] if 0 < tensor.ndim <= len(spec.shape) else 1
+
+
+def _shared(piece: View) -> Hashable:
+    """What pieces that go through together have in common: the shape of their tiles, and what is said of them all."""
+    return tuple(
+        (role, tensor.shape[1:] if role in _PER_TILE else (tensor.shape, tensor.tobytes()))
+        for role, tensor in piece.items()
+    )
 
 
 def _inputs_by_role(runner: Runner) -> dict[str, TensorSpec]:

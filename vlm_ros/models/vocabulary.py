@@ -1,9 +1,10 @@
-"""Whether a tokenizer and a graph are of the same model."""
+"""Whether a tokenizer and the graphs are of the same model."""
 
 from __future__ import annotations
 
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
+from vlm_ros.models.decoder import Decoder
 
 
 def check_vocabulary(bundle: Bundle, tokens: int, embeddings: int | None) -> None:
@@ -12,3 +13,18 @@ def check_vocabulary(bundle: Bundle, tokens: int, embeddings: int | None) -> Non
         raise BadBundle(
             f"in '{bundle.folder}' the tokenizer has {tokens} tokens and the model {embeddings}: they are of two models"
         )
+
+
+def check_decoder_vocabulary(bundle: Bundle, tokens: int, decoder: Decoder, image_id: int | None = None) -> None:
+    """As ``check_vocabulary``, of the logits that ``decoder`` gives and of its embedding table, which is tried.
+
+    Not with ``image_id``: some tables put a picture in its place.
+    """
+    check_vocabulary(bundle, tokens, decoder.vocabulary_size)
+    try:
+        decoder.embed([tokens - 2 if tokens - 1 == image_id else tokens - 1])
+    except RuntimeError as error:
+        raise BadBundle(
+            f"in '{bundle.folder}' the tokenizer has {tokens} tokens and embed_tokens does not know the last of them "
+            f"({error}): they are of two models"
+        ) from error

@@ -6,6 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from rclpy.action import ActionServer, CancelResponse
@@ -22,11 +23,11 @@ from vlm_ros.core.bundle import AUTO, PRECISIONS, Bundle
 from vlm_ros.core.clock import monotonic_s
 from vlm_ros.core.config import setting
 from vlm_ros.core.errors import Cancelled, VlmRosError
-from vlm_ros.core.places import find_bundle
 from vlm_ros.ros.parameters import NodeParameters
 from vlm_ros.ros.qos import LATCHED
 from vlm_ros.ros.running import Leave, run_node
 from vlm_ros.service.checking import answer_check
+from vlm_ros.service.models import models_served
 from vlm_ros_interfaces.action import BuildEngines
 from vlm_ros_interfaces.msg import EngineStatus
 
@@ -48,9 +49,11 @@ class BuildNodeConfig:
     """What is built."""
 
     model: str = setting("", "a model under engines/ or the folder of one; empty: the demo model")
+    gate_model: str = setting("", "a CLIP whose engines are built after the model's, for the gate; empty: none")
     precision: str = setting("fp32", "which of the model's ONNX files are built", choices=(*PRECISIONS, AUTO))
     runtime: str = setting(ONNXRUNTIME, "what runs the engines that are built; cuda needs none", choices=SERVED)
     blocks: int = setting(0, "in how many blocks of layers decoders are built; 0: as few as memory allows", low=0)
+    batch: int = setting(1, "how many questions TensorRT's engines take at once", low=1, high=256)
     level: int = setting(3, "TensorRT's optimisation level: 0 is built soonest, 5 runs fastest", low=0, high=5)
     workspace_mb: int = setting(0, "memory that TensorRT's kernels may take; 0: half of what is free", unit="MB", low=0)
     exit_when_done: bool = setting(False, "leave once built, with status 0, or 1 where that failed")
@@ -81,7 +84,7 @@ class BuildNode(Node):
 
     def _build_first(self) -> None:
         start_s = monotonic_s()
-        status = self._build(self._config.model, self._statuses.publish, self._stopping.is_set)
+        status = self._build("", self._statuses.publish, self._stopping.is_set)
         if not status.ready:
             self._stopping.wait(start_s + _DISCOVERY_S - monotonic_s())
         self._statuses.wait_for_all_acked(_FLUSH)
@@ -96,7 +99,7 @@ class BuildNode(Node):
         def cancelled() -> bool:
             return self._stopping.is_set() or goal.is_cancel_requested
 
-        status = self._build(goal.request.model or self._config.model, tell, cancelled)
+        status = self._build(goal.request.model, tell, cancelled)
         if status.ready:
             goal.succeed()
         elif goal.is_cancel_requested:
@@ -106,16 +109,17 @@ class BuildNode(Node):
         return BuildEngines.Result(success=status.ready, message=status.message)
 
     def _build(self, model: str, tell: Callable[[EngineStatus], None], cancelled: Callable[[], bool]) -> EngineStatus:
-        """Build all parts of ``model`` and tell how it goes; the last status, which says how it ended."""
-        start_s, name = monotonic_s(), model
+        """Build all parts of ``model`` and tell how it goes; the last status, which says how it ended.
 
-        def on_progress(progress: Progress) -> None:
-            tell(self._status(name, progress))
-
+        Empty means the node's own, with its gate.
+        """
+        start_s, config = monotonic_s(), self._config
+        name = model or config.model
         try:
-            bundle = Bundle(find_bundle(model))
-            name = bundle.name
-            self._build_engines(bundle, on_progress, cancelled)
+            served = models_served(name, config.precision, "" if model else config.gate_model)
+            name = served[0][0].name
+            for bundle, precision in served:
+                self._build_engines(bundle, precision, partial(self._tell_progress, tell, bundle.name), cancelled)
         except Cancelled as error:
             last = self._last_status(name, EngineStatus.STAGE_CANCELLED, str(error))
         except VlmRosError as error:
@@ -131,21 +135,28 @@ class BuildNode(Node):
         tell(last)
         return last
 
-    def _build_engines(self, bundle: Bundle, on_progress: OnProgress, cancelled: Callable[[], bool]) -> None:
+    def _tell_progress(self, tell: Callable[[EngineStatus], None], model: str, progress: Progress) -> None:
+        tell(self._status(model, progress))
+
+    def _build_engines(
+        self, bundle: Bundle, precision: str, on_progress: OnProgress, cancelled: Callable[[], bool]
+    ) -> None:
         config = self._config
         if config.runtime == CUDA:
             return
         build_bundle(
             bundle,
             EngineStore(),
-            precision=config.precision,
+            precision=precision,
             builder=builder_for(
                 config.runtime,
                 bundle,
-                TensorRtOptions(level=config.level, workspace_bytes=config.workspace_mb * 1_000_000 or None),
+                TensorRtOptions(
+                    level=config.level, batch=config.batch, workspace_bytes=config.workspace_mb * 1_000_000 or None
+                ),
             ),
             blocks=config.blocks,
-            check=answer_check(bundle, config.precision),
+            check=answer_check(bundle, precision),
             on_progress=on_progress,
             cancelled=cancelled,
         )

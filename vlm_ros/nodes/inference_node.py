@@ -143,6 +143,7 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
             "state": self.state,
             "model": self._bundle.name if service is not None else "",
             "runtime": service.runtime if service is not None else "",
+            "gate_runtime": self._gate.runtime if self._gate is not None else "",
             "memory_bytes": self._process.memory_info().rss,
         }
         if worker is None or camera is None or service is None:
@@ -173,7 +174,13 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
         """What decides when the model is asked, afresh; ``None`` where it is asked about every picture."""
         if self._gate is None:
             return None
-        return Cascade(cast(Embedder, self._gate.seat.model), self._gate_bundle.card, lambda: self.config)
+        seat = self._gate.seat
+
+        def compares() -> Embedder:
+            seat.settle()
+            return cast(Embedder, seat.model)
+
+        return Cascade(compares, self._gate_bundle.card, lambda: self.config)
 
     def _on_target(self, message: String) -> None:
         self._target = message.data
@@ -223,6 +230,8 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
             self._service.news = self._build_news()
             self._service.look()
             self._tell_runtime(self._service.runtime)
+        if self._gate is not None:
+            self._gate.look()
 
 
 def main() -> int:

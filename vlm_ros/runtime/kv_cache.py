@@ -2,7 +2,7 @@
 
 Names, shapes and types are those of the graph: ``cache_names`` says which output continues which input, and
 ``cache_shape`` what an empty cache is. A decoder that also looks at what an encoder gave takes
-``cross_key_values.{layer}.key|value``, which never change.
+``cross_key_values.{layer}.key|value``, and perhaps a mask of them, which never change.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from vlm_ros.runtime.cache_shape import empty_cache, token_axis
 from vlm_ros.runtime.runner import Array, DeviceTensor, Runner, Tensors, TensorSpec
 
 _CROSS = "cross_key_values."
+
+ENCODER_MASK = "encoder_attention_mask"
+"""Which of the encoder's tokens count, (batch, encoder_sequence)."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class KvLayout:
     def from_runner(cls, decoder: Runner) -> KvLayout:
         """The layout of an active ``decoder``; ``BadBundle`` where its inputs and outputs do not pair up."""
         fixed = frozenset(name for name in decoder.inputs if name.startswith(_CROSS))
+        if fixed and ENCODER_MASK in decoder.inputs:
+            fixed |= {ENCODER_MASK}
         present = cache_pairs(decoder.inputs, decoder.outputs)
         pairs = {name: (decoder.inputs[name], decoder.outputs[output]) for name, output in present.items()}
         axes = {name: token_axis(*pair) for name, pair in pairs.items()}

@@ -16,6 +16,9 @@ class ServiceConfig:
     model: str = setting("", "a model under engines/ or the folder of one; empty: the demo model")
     precision: str = setting("fp32", "which of the model's ONNX files are run", choices=(*PRECISIONS, AUTO))
     runtime: str = setting(ONNXRUNTIME, "what runs the model; build_node must build for the same", choices=SERVED)
+    batch: int = setting(
+        1, "how many questions TensorRT's engines take at once; build_node must build for as many", low=1, high=256
+    )
     threads: int = setting(0, "processor threads of each part of the model; 0: all cores", low=0, high=256)
     wait_for_engines: bool = setting(
         False, "refuse to be configured before the engines are built, instead of answering on ONNX Runtime meanwhile"

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from vlm_ros.build.run_preflight import Graphs
 from vlm_ros.build.store import EngineStore
+from vlm_ros.build.tensorrt.options import TensorRtOptions
 from vlm_ros.build.vendors import CUDA, builder_for
 from vlm_ros.build.wanted import WantedEngines, wanted_engines
 from vlm_ros.core.bundle import AUTO, Bundle
@@ -13,6 +14,7 @@ from vlm_ros.core.errors import BadConfig, BuildFailed, MissingEngine, MissingLi
 from vlm_ros.models.loading import parts_of
 from vlm_ros.models.matching import Embedder
 from vlm_ros.service.config import ServiceConfig
+from vlm_ros.service.models import GATE_PRECISION
 from vlm_ros.service.service import AS_EXPORTED, ON_CUDA, Service, as_built, graphs_of
 
 
@@ -26,7 +28,7 @@ def open_service(bundle: Bundle, config: ServiceConfig, store: EngineStore) -> S
     try:
         if config.runtime == CUDA:
             return _on_cuda(bundle, config)
-        builder = builder_for(config.runtime, bundle)
+        builder = builder_for(config.runtime, bundle, TensorRtOptions(batch=config.batch))
         wanted = wanted_engines(bundle, store, config.precision, builder, parts_of(bundle))
         service = Service(bundle, config, wanted)
         service.open(graphs_of(wanted, wanted.find()), as_built(wanted))
@@ -44,11 +46,11 @@ def open_service(bundle: Bundle, config: ServiceConfig, store: EngineStore) -> S
 
 
 def open_gate(bundle: Bundle, config: ServiceConfig, store: EngineStore) -> Service:
-    """The small model that decides when the large one is asked, in fp32, on engines where they are built.
+    """The small model that decides when the large one is asked, on engines where they are built.
 
     ``BadConfig`` where it is none that compares pictures with texts; otherwise as ``open_service``.
     """
-    service = open_service(bundle, replace(config, precision="fp32", wait_for_engines=False), store)
+    service = open_service(bundle, replace(config, precision=GATE_PRECISION, wait_for_engines=False), store)
     if not isinstance(service.seat.model, Embedder):
         service.close()
         raise BadConfig(f"'gate_model' is '{bundle.name}', which compares nothing: give a CLIP")

@@ -147,14 +147,19 @@ class Service:
     def _fits_beside(self, graphs: Graphs) -> bool:
         free_bytes = available_bytes()
         unbounded = free_bytes is None or not self._config.check_memory
-        return unbounded or run_peak_bytes(self._bundle, graphs) <= (free_bytes or 0)
+        return unbounded or run_peak_bytes(self._bundle, graphs, self._batch) <= (free_bytes or 0)
+
+    @property
+    def _batch(self) -> int:
+        """How many questions at once the engines are made for, which take memory for as many."""
+        return 1 if self._wanted is None else self._wanted.builder.batch
 
     def _loaded(self, graphs: Graphs) -> Model:
         """The model of ``graphs``, warm; nobody prunes the engines among them as long as the service lives."""
         manifests = [path.parent / MANIFEST for path, _ in graphs.values()]
         self._held.enter_context(hold(filter(Path.is_file, manifests)))
         if self._config.check_memory:
-            check_run_memory(self._bundle, graphs)
+            check_run_memory(self._bundle, graphs, batch=self._batch)
         paths: Mapping[str, Path] = {part: path for part, (path, _) in graphs.items()}
         model = load_model(self._bundle, paths, threads=self._config.threads, cuda=self.runtime == ON_CUDA)
         try:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_ros.core.frame import RgbImage
+from vlm_ros.core.frame import RgbImage, check_rgb
 from vlm_ros.vision.levels import LevelTable
 from vlm_ros.vision.pillow import resized
 from vlm_ros.vision.processor_config import ProcessorConfig
@@ -38,8 +38,9 @@ class Preprocessor:
     def __call__(self, rgb: RgbImage) -> NDArray[np.float32]:
         """``pixel_values`` of shape (1, 3, height, width) for ``rgb`` of shape (height, width, 3).
 
-        Raises ``BadImage`` for a picture so narrow that its resized form would fill the memory.
+        Raises ``BadImage`` for what is no picture, and for one so narrow that its resized form would fill the memory.
         """
+        check_rgb(rgb)
         if self._config.size is not None:
             rgb = resized(rgb, _target_size(rgb, self._config.size), self._config.resample)
         if self._config.crop is not None:

@@ -16,6 +16,7 @@ class FakeBuilder:
     runtime: str = "fakeruntime 1.0"
     device: str = "fake device"
     shapes: str = "dynamic"
+    batch: int = 1
     clock: ManualClock = field(default_factory=ManualClock)
     built: list[str] = field(default_factory=list)
 

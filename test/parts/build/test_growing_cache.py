@@ -13,6 +13,7 @@ from growing_decoder import CACHED_HEADS, HEAD, PAST, PRESENT, WIDTH, decoder, s
 
 from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder
 from vlm_ros.build.onnxruntime.growing_cache import grow_cache_in_place
+from vlm_ros.models.rows import rows_taken
 from vlm_ros.runtime.onnxruntime.growing_cache import CachedTensor
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
 
@@ -66,6 +67,12 @@ def test_engine_holds_no_copy_of_the_cache(graphs: tuple[Path, Path]) -> None:
     kinds = {node.op_type for node in onnx.load(graphs[1]).graph.node}
     assert "GroupQueryAttention" in kinds
     assert not kinds & {"Attention", "Concat", "LessOrEqual", "Transpose"}
+
+
+def test_engine_says_that_it_takes_one_sequence_at_a_time(plain: OnnxRuntimeRunner, growing: OnnxRuntimeRunner) -> None:
+    """A batch would be refused, for its mask hides tokens."""
+    assert rows_taken(plain.inputs.values(), 8) == 8
+    assert rows_taken(growing.inputs.values(), 8) == 1
 
 
 def test_logits_and_cache_are_those_of_the_graph_when_tokens_follow_one_another(

@@ -146,6 +146,13 @@ def test_match_sorts_pictures_for_a_single_text(picture):
         (["match", ROOM, "--text", "", "--model", CLIP], "empty"),
         (["ask", ROOM, " ", "--model", BUNDLE], "question is empty"),
         (["ask", ROOM, "?", "--question", "?", "--model", BUNDLE, "--batch", "0"], "--batch"),
+        (["ask", ROOM, "?", "--question", "\udcff", "--model", BUNDLE], "no character"),
+        (["ask", ROOM, "?", "--choices", "no,</s>", "--model", BUNDLE], "control tokens"),
+        (["ask", ROOM, "?", "--image", __file__, "--model", BUNDLE], "test_cli.py"),
+        (["ask", ROOM, "?", "--image", "nowhere.png", "--model", BUNDLE, "--batch", "1"], "nowhere.png"),
+        (["ask", ROOM, "?", "--runtime", "tensorrt", "--model", BUNDLE], "tensorrt"),
+        (["ask", ROOM, "?", "--runtime", "onnxruntime", "--model", BUNDLE], f"vlm_ros build {BUNDLE}"),
+        (["match", ROOM, "--text", "a wall", "\udcff", "--model", CLIP], "no character"),
         (["match", ROOM, "--text", "a wall", "--model", BUNDLE], "does not compare"),
         (["describe", ROOM, "--model", CLIP], "does not speak"),
         (["describe", "nowhere.png", "--model", BUNDLE], "nowhere.png"),
@@ -156,8 +163,8 @@ def test_match_sorts_pictures_for_a_single_text(picture):
         (["export", "no-such-checkpoint", "--out", "out"], "no-such-checkpoint"),
     ],
 )
-def test_user_error_is_one_line_that_names_the_value(arguments, named):
-    result = vlm_ros(*arguments)
+def test_user_error_is_one_line_that_names_the_value(arguments, named, tmp_path):
+    result = vlm_ros(*arguments, XDG_CACHE_HOME=str(tmp_path))
     assert result.returncode == 2
     assert result.stdout == ""
     assert result.stderr.count("\n") == 1

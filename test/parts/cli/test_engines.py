@@ -91,6 +91,18 @@ def test_prune_removes_what_no_device_or_model_here_needs(
     assert store.entries() == []
 
 
+def test_prune_keeps_the_engines_of_a_gate_that_is_named(
+    store: EngineStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = TINY.parent / "tiny_clip"
+    gate = {path.parent.name for path in build_bundle(Bundle(clip), store).values()}
+    assert len(gate) == 2
+    for folder, _ in store.entries():
+        os.utime(folder, (0, 0))
+    assert not gate & set(told(capsys, "prune", "--model", str(clip))["removed"])
+    assert set(told(capsys, "prune")["removed"]) == gate
+
+
 def test_plans_of_a_library_that_is_not_here_stay_until_nobody_used_them_for_long(
     store: EngineStore, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 import onnx
@@ -43,14 +43,14 @@ def constant(model: Model, name: str, value: object, dtype: type = np.int64) -> 
     return name
 
 
-def retype(model: Model, *, kind: int = HALF, of: int = FLOAT) -> None:
-    """Inputs and outputs in another type; what is computed stays."""
+def retype(model: Model, *, kind: int = HALF, of: int = FLOAT, names: Collection[str] = ()) -> None:
+    """Inputs and outputs in another type, ``names`` alone or all; what is computed stays."""
     for value in model.graph.input:
-        if value.type.tensor_type.elem_type == of:
+        if value.type.tensor_type.elem_type == of and (not names or value.name in names):
             value.type.tensor_type.elem_type = kind
             inner(model, value.name, helper.make_node("Cast", [value.name], [f"{value.name}_inner"], to=of))
     for value in model.graph.output:
-        if value.type.tensor_type.elem_type == of:
+        if value.type.tensor_type.elem_type == of and (not names or value.name in names):
             value.type.tensor_type.elem_type = kind
             outer(model, value.name, helper.make_node("Cast", [f"{value.name}_inner"], [value.name], to=kind))
 
@@ -106,6 +106,38 @@ def keys_with_values(model: Model) -> None:
                     model.graph.node.insert(0, node)
 
 
+def all_in_one(model: Model) -> None:
+    """The whole cache in one tensor of shape (layers, 2, batch, heads, tokens, head size)."""
+    axis, two = constant(model, "cache_axis", [0]), constant(model, "layers_and_kinds", [2, 2])
+    four = constant(model, "all_rows", [4])
+    for side, values in (("past_key_values", model.graph.input), ("present", model.graph.output)):
+        names = [f"{side}.{layer}.{kind}" for layer in range(2) for kind in ("key", "value")]
+        shape = sizes(next(value for value in values if value.name == names[0]))
+        for name in names:
+            values.remove(next(value for value in values if value.name == name))
+        values.append(helper.make_tensor_value_info(side, FLOAT, [2, 2, *shape]))
+        rows = [f"{name}_row" for name in names]
+        if side == "present":
+            nodes = [
+                *(helper.make_node("Unsqueeze", [name, axis], [row]) for name, row in zip(names, rows, strict=True)),
+                helper.make_node("Concat", rows, ["present_rows"], axis=0),
+                helper.make_node("Shape", ["present_rows"], ["present_size"], start=1),
+                helper.make_node("Concat", [two, "present_size"], ["present_shape"], axis=0),
+                helper.make_node("Reshape", ["present_rows", "present_shape"], [side], allowzero=1),
+            ]
+            model.graph.node.extend(nodes)
+            continue
+        nodes = [
+            helper.make_node("Shape", [side], ["past_size"], start=2),
+            helper.make_node("Concat", [four, "past_size"], ["past_shape"], axis=0),
+            helper.make_node("Reshape", [side, "past_shape"], ["past_rows"], allowzero=1),
+            helper.make_node("Split", ["past_rows"], rows, axis=0, num_outputs=4),
+            *(helper.make_node("Squeeze", [row, axis], [name]) for name, row in zip(names, rows, strict=True)),
+        ]
+        for node in reversed(nodes):
+            model.graph.node.insert(0, node)
+
+
 def new_tokens_only(model: Model) -> None:
     """Outputs that hold the new tokens alone, and leave it to the caller to append them."""
     start, end, axis = (
@@ -155,6 +187,57 @@ def without_mask(model: Model) -> None:
         helper.make_node("ConstantOfShape", ["mask_shape"], ["attention_mask_inner"], value=one),
     ]
     inner(model, "attention_mask", *nodes)
+
+
+def one_row_of_positions(model: Model) -> None:
+    """position_ids of shape (sequence)."""
+    reshape_spec(next(value for value in model.graph.input if value.name == "position_ids"), ["sequence"])
+    axis = constant(model, "positions_axis", [0])
+    inner(model, "position_ids", helper.make_node("Unsqueeze", ["position_ids", axis], ["position_ids_inner"]))
+
+
+def logits_without_tokens(model: Model) -> None:
+    """logits of shape (batch, vocabulary)."""
+    value = next(value for value in model.graph.output if value.name == "logits")
+    reshape_spec(value, ["batch", sizes(value)[-1]])
+    axis = constant(model, "tokens_axis", [1])
+    outer(model, "logits", helper.make_node("Squeeze", ["logits_inner", axis], ["logits"]))
+
+
+def mask_of(kind: int) -> Callable[[Model], None]:
+    """attention_mask of another type."""
+
+    def apply(model: Model) -> None:
+        value = next(value for value in model.graph.input if value.name == "attention_mask")
+        value.type.tensor_type.elem_type = kind
+        cast = helper.make_node("Cast", ["attention_mask"], ["attention_mask_inner"], to=TensorProto.INT64)
+        inner(model, "attention_mask", cast)
+
+    return apply
+
+
+def rows(count: int) -> Callable[[Model], None]:
+    """A batch of ``count`` and no other."""
+
+    def apply(model: Model) -> None:
+        for value in (*model.graph.input, *model.graph.output):
+            reshape_spec(value, [count, *sizes(value)[1:]])
+
+    return apply
+
+
+def without_batch(model: Model) -> None:
+    """pixel_values of shape (3, height, width)."""
+    reshape_spec(model.graph.input[0], [3, 32, 32])
+    axis = constant(model, "pictures_axis", [0])
+    inner(model, "pixel_values", helper.make_node("Unsqueeze", ["pixel_values", axis], ["pixel_values_inner"]))
+
+
+def short_table(model: Model) -> None:
+    """Embeddings of the first tokens alone."""
+    table = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    first = np.ascontiguousarray(numpy_helper.to_array(table)[:100])
+    table.CopyFrom(numpy_helper.from_array(first, table.name))
 
 
 def position_rows(model: Model) -> None:

@@ -20,6 +20,7 @@ from vlm_ros.core.answer import FreeText  # noqa: E402
 from vlm_ros.core.bundle import Bundle  # noqa: E402
 from vlm_ros.core.errors import VlmRosError  # noqa: E402
 from vlm_ros.core.frame import Frame  # noqa: E402
+from vlm_ros.models.batching import Request, ask_all  # noqa: E402
 from vlm_ros.models.loading import load_model  # noqa: E402
 
 TINY = Path(__file__).parents[2] / "bundles" / "tiny_llava"
@@ -30,7 +31,7 @@ Change = Callable[[onnx.ModelProto], None]
 
 def answers(bundle: Bundle, precision: str = "") -> list[tuple[str, float]]:
     """What the model says of two questions about one picture, and how sure it is."""
-    frame = Frame(np.random.default_rng(5).integers(0, 256, (40, 60, 3), dtype=np.uint8))
+    frame = picture(5)
     model = load_model(bundle, threads=1, precision=precision)
     try:
         observation = model.observe(frame)
@@ -38,6 +39,10 @@ def answers(bundle: Bundle, precision: str = "") -> list[tuple[str, float]]:
     finally:
         model.close()
     return [(answer.text, answer.confidence) for answer in given]
+
+
+def picture(seed: int) -> Frame:
+    return Frame(np.random.default_rng(seed).integers(0, 256, (40, 60, 3), dtype=np.uint8))
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +104,13 @@ DECODERS: dict[str, tuple[Change, ...]] = {
     "logits to keep": (lambda model: surgery.add_input(model, "num_logits_to_keep", TensorProto.INT64, []),),
     "cache position": (lambda model: surgery.add_input(model, "cache_position", TensorProto.INT64, ["sequence"]),),
     "branches": (surgery.with_branches,),
+    "all of the cache in one": (surgery.all_in_one,),
+    "one row of positions": (surgery.one_row_of_positions,),
+    "logits without tokens": (surgery.logits_without_tokens,),
+    "mask of booleans": (surgery.mask_of(TensorProto.BOOL),),
+    "mask of floats": (surgery.mask_of(TensorProto.FLOAT),),
+    "one prompt": (surgery.rows(1),),
+    "logits to keep in a row": (lambda model: surgery.add_input(model, "num_logits_to_keep", TensorProto.INT64, [1]),),
 }
 
 
@@ -106,6 +118,146 @@ DECODERS: dict[str, tuple[Change, ...]] = {
 def test_answers_are_ours_when_the_decoder_has_another_form(form: str, folder: Path, ours: list) -> None:
     change(folder, DECODER, *DECODERS[form])
     assert same(answers(Bundle(folder)), ours)
+
+
+IN_BATCHES: dict[str, tuple[str, tuple[Change, ...]]] = {
+    **{form: (DECODER, changes) for form, changes in DECODERS.items()},
+    "tiles of pictures": (VISION, (surgery.tiles_of_pictures,)),
+    "pictures without a batch": (VISION, (surgery.without_batch,)),
+    "one picture": (VISION, (surgery.rows(1),)),
+    "sizes of each picture": (
+        VISION,
+        (lambda model: surgery.add_input(model, "image_sizes", TensorProto.INT64, ["batch", 2]),),
+    ),
+    "sizes of one picture": (
+        VISION,
+        (lambda model: surgery.add_input(model, "image_sizes", TensorProto.INT64, [1, 2]),),
+    ),
+    "pictures put in place": (EMBED, (surgery.merging_embedding,)),
+}
+
+
+@pytest.mark.parametrize("form", IN_BATCHES)
+def test_batches_are_answered_as_one_after_the_other_when_a_part_has_another_form(form: str, folder: Path) -> None:
+    """At once where the form allows it."""
+    part, changes = IN_BATCHES[form]
+    change(folder, part, *changes)
+    model = load_model(Bundle(folder), threads=1)
+    requests = [Request(picture(seed), question, FreeText(6)) for seed in (5, 6) for question in QUESTIONS]
+    try:
+        batched, single = (list(ask_all(model, requests, max_batch=size)) for size in (4, 1))
+    finally:
+        model.close()
+    assert [answer.text for answer in batched] == [answer.text for answer in single]
+    assert len({answer.text for answer in single}) == 4
+
+
+HALVES = {
+    "all but the cache": ("inputs_embeds", "logits"),
+    "the cache alone": [
+        f"{side}.{layer}.{kind}"
+        for side in ("past_key_values", "present")
+        for layer in range(2)
+        for kind in ("key", "value")
+    ],
+}
+
+
+@pytest.mark.parametrize("which", HALVES)
+def test_answers_are_nearly_ours_when_some_of_the_decoder_is_half_precision(
+    which: str, folder: Path, ours: list
+) -> None:
+    change(folder, DECODER, lambda model: surgery.retype(model, names=HALVES[which]))
+    assert same(answers(Bundle(folder)), ours, tolerance=0.1)
+
+
+def test_answers_are_ours_when_the_embedding_takes_int32(folder: Path, ours: list) -> None:
+    change(folder, EMBED, lambda model: surgery.retype(model, kind=TensorProto.INT32, of=TensorProto.INT64))
+    assert same(answers(Bundle(folder)), ours)
+
+
+def test_answers_are_ours_when_the_vision_encoder_takes_one_picture_without_a_batch(folder: Path, ours: list) -> None:
+    change(folder, VISION, surgery.without_batch)
+    assert same(answers(Bundle(folder)), ours)
+
+
+@pytest.mark.parametrize("text_config", [None, {"max_position_embeddings": None}])
+def test_answers_are_ours_when_the_configuration_leaves_things_empty(
+    text_config: object, folder: Path, ours: list
+) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"text_config": text_config}))
+    assert same(answers(Bundle(folder)), ours)
+
+
+def with_external_data(folder: Path) -> Path:
+    """The decoder's weights in a file beside it."""
+    data = folder / "onnx" / f"{DECODER}.onnx_data"
+    model = onnx.load(folder / "onnx" / f"{DECODER}.onnx")
+    onnx.save(
+        model, folder / "onnx" / f"{DECODER}.onnx", save_as_external_data=True, location=data.name, size_threshold=1024
+    )
+    return data
+
+
+def test_answers_are_ours_when_weights_lie_beside_the_graph(folder: Path, ours: list) -> None:
+    with_external_data(folder)
+    assert same(answers(Bundle(folder)), ours)
+
+
+PLACEHOLDER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
+SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no weights beside it": (lambda folder: with_external_data(folder).unlink(), f"{DECODER}.*onnx_data"),
+    "too few weights beside it": (
+        lambda folder: with_external_data(folder).write_bytes(b"few"),
+        rf"{DECODER}\.onnx.*out of bounds",
+    ),
+    "placeholder for weights": (
+        lambda folder: with_external_data(folder).write_text(PLACEHOLDER),
+        "onnx_data' is a placeholder of Git LFS.*git lfs pull",
+    ),
+    "placeholder": (
+        lambda folder: (folder / "onnx" / f"{VISION}.onnx").write_text(PLACEHOLDER),
+        f"{VISION}.onnx' is a placeholder of Git LFS.*git lfs pull",
+    ),
+    "placeholder for the tokenizer": (
+        lambda folder: (folder / "tokenizer.json").write_text(PLACEHOLDER),
+        "tokenizer.json' is a placeholder of Git LFS",
+    ),
+    "page of a server": (
+        lambda folder: (folder / "onnx" / f"{EMBED}.onnx").write_text("<!doctype html>"),
+        f"cannot load .*{EMBED}.onnx.*again",
+    ),
+    "half a file": (
+        lambda folder: (folder / "onnx" / f"{DECODER}.onnx").write_bytes(b"\x08\x08" * 40),
+        f"cannot load .*{DECODER}.onnx.*again",
+    ),
+    "no preprocessor": (
+        lambda folder: (folder / "preprocessor_config.json").unlink(),
+        "lacks 'preprocessor_config.json'",
+    ),
+    "empty preprocessor": (lambda folder: (folder / "preprocessor_config.json").write_text("{}"), "'size': None"),
+    "broken template": (
+        lambda folder: (folder / "chat_template.jinja").write_text("{% for %}"),
+        "chat template is not valid",
+    ),
+    "template without the image": (
+        lambda folder: (folder / "chat_template.jinja").write_text("{{ messages[0]['content'][1]['text'] }}"),
+        "'<image>' 0 times",
+    ),
+    "end that is no number": (
+        lambda folder: (folder / "generation_config.json").write_text('{"eos_token_id": "</s>"}'),
+        "eos_token",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", SPOILT)
+def test_bundle_is_refused_with_the_reason_when_a_file_is_not_what_it_should_be(fault: str, folder: Path) -> None:
+    spoil, said = SPOILT[fault]
+    spoil(folder)
+    with pytest.raises(VlmRosError, match=said):
+        answers(Bundle(folder))
 
 
 def test_answers_are_ours_when_the_decoder_comes_in_two_graphs(folder: Path, ours: list) -> None:
@@ -239,6 +391,26 @@ REFUSED: dict[str, tuple[str, Change, str]] = {
         "timesteps",
     ),
     "no projector": (VISION, surgery.narrow_features, "31.*32 wide"),
+    "two prompts at once": (
+        DECODER,
+        surgery.rows(2),
+        r"'inputs_embeds' of shape \(2, .*2 prompts at once.*dynamic batch",
+    ),
+    "other positions of tokens": (
+        DECODER,
+        lambda model: surgery.add_input(model, "token_type_ids", TensorProto.INT64, ["batch", "sequence"]),
+        r"token_type_ids.*nobody feeds",
+    ),
+    "bfloat16": (
+        DECODER,
+        lambda model: surgery.retype(model, kind=TensorProto.BFLOAT16, names=["inputs_embeds"]),
+        r"'inputs_embeds'.*bfloat16",
+    ),
+    "table of another vocabulary": (
+        EMBED,
+        surgery.short_table,
+        "the tokenizer has 352 tokens and embed_tokens does not know the last.*of two models",
+    ),
     "two kinds of tokens": (
         EMBED,
         lambda model: surgery.add_input(model, "token_type_ids", TensorProto.INT64, ["batch", "sequence"]),

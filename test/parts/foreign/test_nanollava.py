@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import bad_inputs
 import numpy as np
 import pytest
 from PIL import Image
@@ -67,3 +68,10 @@ def test_picture_is_made_square_in_the_mean_colour_when_the_configuration_says_s
     square = Image.new("RGB", (61, 61), tuple(int(255 * value) for value in mean))
     square.paste(Image.fromarray(picture()), (0, (61 - 40) // 2))
     assert answer(folder, picture()) == answer(TINY, np.asarray(square)) != answer(TINY, picture())
+
+
+def test_bad_input_is_refused_with_the_reason_or_answered(folder: Path, tmp_path: Path) -> None:
+    model = load_model(Bundle(folder), threads=1)
+    bad_inputs.check_speaking(model)
+    model.close()
+    bad_inputs.check_vocabulary(Bundle(folder), tmp_path)

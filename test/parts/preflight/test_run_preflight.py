@@ -13,7 +13,8 @@ from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder
 from vlm_ros.build.precision.files import write_model
 from vlm_ros.build.precision.weight_only import int4_weights, int8_weights
 from vlm_ros.build.preflight import SKIP_VARIABLE
-from vlm_ros.build.run_preflight import batch_limit, cache_bytes, check_run_memory, run_peak_bytes
+from vlm_ros.build.row_memory import cache_bytes, encoded_bytes, picture_bytes, row_bytes
+from vlm_ros.build.run_preflight import batch_limit, check_run_memory, run_peak_bytes
 from vlm_ros.cli import main
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import NotEnoughMemory
@@ -58,9 +59,44 @@ def test_cache_is_that_of_a_full_context() -> None:
 
 
 def test_batch_is_as_large_as_memory_allows() -> None:
-    one_bytes, more_bytes = run_peak_bytes(BUNDLE, GRAPHS), 2 * cache_bytes(BUNDLE.config)
+    one_bytes, more_bytes = run_peak_bytes(BUNDLE, GRAPHS), row_bytes(BUNDLE.config)
+    assert more_bytes == 2 * cache_bytes(BUNDLE.config) + picture_bytes(BUNDLE.config)
     free = {0: 1, one_bytes: 1, one_bytes + 2 * more_bytes: 3, one_bytes + 100 * more_bytes: 8}
     assert {size: batch_limit(BUNDLE, GRAPHS, 8, size) for size in free} == free
+
+
+T5 = {"model_type": "t5", "num_heads": 4, "num_decoder_layers": 3, "d_kv": 8, "n_positions": 100}
+BLIP = {"num_attention_heads": 4, "num_hidden_layers": 3, "hidden_size": 32, "max_position_embeddings": 64}
+LARGE = {"image_size": 80, "patch_size": 8}
+
+
+@pytest.mark.parametrize(
+    ("config", "cached_tokens", "encoded_tokens"),
+    [
+        ({"model_type": "blip-2", "text_config": T5}, 100, 100),
+        ({"model_type": "blip", "text_config": BLIP, "vision_config": LARGE}, 64, 101),
+        ({"model_type": "llava", "text_config": BLIP, "vision_config": LARGE}, 64, 0),
+    ],
+)
+def test_what_a_decoder_keeps_of_an_encoder_counts(config: dict, cached_tokens: int, encoded_tokens: int) -> None:
+    token_bytes = 2 * 3 * 4 * 8 * 4
+    assert cache_bytes(config) == token_bytes * cached_tokens
+    assert encoded_bytes(config) == token_bytes * encoded_tokens
+    assert row_bytes(config) == 2 * cache_bytes(config) + encoded_bytes(config)
+
+
+def test_pictures_count_as_the_slices_that_they_are_cut_into() -> None:
+    """As of MiniCPM-V, whose tower would take 70 by 70 patches."""
+    tower = {"patch_size": 14, "hidden_size": 1152, "intermediate_size": 4304, "num_attention_heads": 16}
+    whole, sliced, small = (
+        picture_bytes({"vision_config": {**tower, "image_size": side_px}}, slice_px)
+        for side_px, slice_px in ((980, None), (980, 448), (448, 980))
+    )
+    assert small == sliced == picture_bytes({"vision_config": {**tower, "image_size": 448}}) < whole / 10
+
+
+def test_batch_is_one_when_nobody_knows_what_it_takes() -> None:
+    assert row_bytes({"model_type": "clip", "text_config": {}}) == 0
 
 
 def test_model_is_refused_with_advice_when_it_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,6 +105,8 @@ def test_model_is_refused_with_advice_when_it_does_not_fit(monkeypatch: pytest.M
     ):
         check_run_memory(BUNDLE, GRAPHS, free_bytes=10_000_000)
     check_run_memory(BUNDLE, GRAPHS, free_bytes=10**9)
+    with pytest.raises(NotEnoughMemory, match="takes about .* while it answers 500 questions at once"):
+        check_run_memory(BUNDLE, GRAPHS, free_bytes=10**8, batch=500)
     monkeypatch.setenv(SKIP_VARIABLE, "1")
     check_run_memory(BUNDLE, GRAPHS, free_bytes=10_000_000)
 

@@ -90,7 +90,7 @@ def test_the_old_model_comes_back_when_the_engines_do_not_load_in_its_place(
     monkeypatch.setattr(service_module, "available_bytes", lambda: 1_000_000)
     loaded: list[Any] = []
 
-    def refuse_engines(bundle: Bundle, graphs: Any) -> None:
+    def refuse_engines(bundle: Bundle, graphs: Any, **more: Any) -> None:
         loaded.append(graphs)
         if len(loaded) == 1:
             raise NotEnoughMemory("0.01 GB are free")

@@ -55,6 +55,15 @@ def test_sizes_are_in_order_when_limits_are_as_small_as_can_be() -> None:
         assert all(low <= usual <= high for low, usual, high in profile.values())
 
 
+def test_pictures_have_one_size_when_the_graph_leaves_it_open() -> None:
+    limits = limits_from_config({"model_type": "clip", "vision_config": {"image_size": 224, "patch_size": 16}})
+    profile = profiles_of(["image_batch_size", "num_channels", "height", "width"], limits)[0]
+    assert profile["num_channels"] == (3, 3, 3)
+    assert profile["height"] == profile["width"] == (224, 224, 224)
+    with pytest.raises(BuildFailed, match="'height'"):
+        profiles_of(["height"], Limits())
+
+
 def test_dimension_is_named_when_nobody_knows_it() -> None:
     with pytest.raises(BuildFailed, match="'num_boxes'"):
         profiles_of(["batch", "num_boxes"], LIMITS)

@@ -209,7 +209,7 @@ def test_engines_differ_by_name_when_made_for_another_gpu_version_or_shape(backe
     plain = backend.Builder()
     assert plain.runtime == "tensorrt 10.3.0"
     assert plain.device == "Emulated GPU of compute capability 8.7"
-    assert plain.shapes == "batch 1, prompt 1024, context 2048, step 8, read 1024"
+    assert plain.shapes == "batch 1, prompt 1024, context 2048, step 8, read 1024, side 0"
     portable = backend.Builder(options=backend.Options(any_version=True, any_gpu=True))
     assert portable.runtime == "tensorrt 10.*"
     assert portable.device != plain.device

@@ -66,7 +66,7 @@ def test_choice_is_of_engines_that_were_built_and_timed_when_precision_is_auto(
 
 
 def test_limits_are_the_models_when_a_builder_is_chosen(backend: SimpleNamespace, tiny: Bundle) -> None:
-    assert builder_for(TENSORRT, tiny).shapes == "batch 1, prompt 256, context 256, step 8, read 256"
+    assert builder_for(TENSORRT, tiny).shapes == "batch 1, prompt 256, context 256, step 8, read 256, side 32"
 
 
 def test_command_names_the_runtime_when_an_engine_is_missing(backend: SimpleNamespace, tiny: Bundle) -> None:

@@ -89,7 +89,7 @@ def test_single_way_on_is_forced_to_its_end(words: Tokenizer) -> None:
 
 
 def test_option_is_told_from_its_tokens(words: Tokenizer) -> None:
-    assert ChoiceConstrainer(words, END).option(Choices(("Left, Near", "Right")), "left, near") == "Left, Near"
+    assert ChoiceConstrainer(words, END).meant(Choices(("Left, Near", "Right")), "left, near") == "Left, Near"
 
 
 @pytest.mark.parametrize("form", [Regex("a"), Choices(()), Choices(("",)), Choices(("purple",))])

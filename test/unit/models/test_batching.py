@@ -83,6 +83,32 @@ def test_a_picture_is_encoded_once_and_the_decoder_runs_less_often_when_question
     assert runners["decoder_model_merged"].runs == 16
 
 
+@pytest.mark.parametrize(("max_batch", "rows", "runs"), [(8, 3, 1), (2, 2, 3)])
+def test_pictures_are_encoded_together_when_they_are_in_one_batch(
+    model: LlavaModel, runners: dict[str, CountingRunner], max_batch: int, rows: int, runs: int
+) -> None:
+    requests = [Request(each, "What?", FreeText(8)) for each in (FIRST, SECOND, FIRST, frame(3), FIRST)]
+    batched = list(ask_all(model, requests, max_batch=max_batch))
+    assert (runners["vision_encoder"].rows, runners["vision_encoder"].runs) == (rows, runs)
+    single = list(ask_all(model, requests, max_batch=1))
+    assert [answer.text for answer in batched] == [answer.text for answer in single]
+    assert [answer.stamp_ns for answer in batched] == [1, 2, 1, 3, 1]
+
+
+@pytest.mark.parametrize("max_batch", [1, 2])
+def test_no_more_pictures_are_held_than_the_next_run_takes(model: LlavaModel, max_batch: int) -> None:
+    taken: list[int] = []
+
+    def requests() -> Iterator[Request]:
+        for seed in range(5):
+            taken.append(seed)
+            yield Request(frame(seed), "What?", FreeText(2))
+
+    for number, answer in enumerate(ask_all(model, requests(), max_batch=max_batch)):
+        assert answer.stamp_ns == number
+        assert len(taken) <= (number // max_batch + 1) * max_batch
+
+
 def test_long_answers_end_at_the_end_of_the_context_while_others_go_on(model: LlavaModel) -> None:
     long = Request(FIRST, "ball " * 60, FreeText(500))
     requests = [long, Request(SECOND, "What?", FreeText(500))]

@@ -32,7 +32,7 @@ class Gate:
 
     def __init__(self, clip: ClipModel) -> None:
         self.now_s = 10.0
-        self.cascade = Cascade(clip, BUNDLE.card, CascadeConfig, lambda: self.now_s)
+        self.cascade = Cascade(lambda: clip, BUNDLE.card, CascadeConfig, lambda: self.now_s)
 
     def told(self, frame: Frame, percept: Percept | None = None) -> None:
         self.cascade.told(frame, percept or unseen(TARGET, 0))

@@ -333,7 +333,7 @@ class GateEyes:
 def test_what_would_be_said_again_is_held_back_unless_the_gate_fails(fails: bool) -> None:
     eyes = GateEyes()
     card = ModelCard(contrast_prompts=("a floor",) * 9)
-    desk = Desk(Cascade(eyes, card, CascadeConfig, lambda: NOW_S))
+    desk = Desk(Cascade(lambda: eyes, card, CascadeConfig, lambda: NOW_S))
     desk.worker.wanted = Wanted("red ball")
     try:
         desk.show(1)

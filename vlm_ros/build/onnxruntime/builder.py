@@ -44,6 +44,11 @@ class OnnxRuntimeBuilder:
         """Every shape the graph allows; and how its weights, and the caches of decoders, are laid out."""
         return "dynamic, fitting blocks" + (", growing cache" if _knows_onnx() else "")
 
+    @property
+    def batch(self) -> int:
+        """One: every graph takes as many as it says."""
+        return 1
+
     def build(self, onnx: Path, engine: Path, watch: Watch = UNWATCHED) -> None:
         """Write the optimised ``onnx`` to ``engine`` in one go; ``BuildFailed`` with ONNX Runtime's reason."""
         options = session_options(self._threads)

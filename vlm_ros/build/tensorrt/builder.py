@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,13 @@ class TensorRtBuilder:
         device: int = 0,
         timings: Path | None = None,
     ) -> None:
-        self._limits = limits or Limits()
         self._options = options or TensorRtOptions()
+        limits = limits or Limits()
+        self._limits = dataclasses.replace(limits, batch=max(limits.batch, self._options.batch))
         if self._options.level not in LEVELS:
             raise BadConfig(f"optimisation level {self._options.level}: take 0 (built soonest) to 5 (runs fastest)")
+        if self._options.batch < 1:
+            raise BadConfig(f"engines for {self._options.batch} questions at once: take 1 or more")
         self._gpu = open_gpu(device)
         self._timings = TimingCache(f"tensorrt {trt.__version__}", self._gpu.name, timings)
 
@@ -53,6 +57,11 @@ class TensorRtBuilder:
     def shapes(self) -> str:
         """The largest shapes."""
         return str(self._limits)
+
+    @property
+    def batch(self) -> int:
+        """How many questions at once."""
+        return self._options.batch
 
     def build(self, onnx: Path, engine: Path, watch: Watch = UNWATCHED) -> None:
         """Write the plan of ``onnx`` to ``engine``; ``BuildFailed`` with TensorRT's reason, or ``Cancelled``."""

@@ -15,12 +15,15 @@ class TensorRtOptions:
     ``tactic_bytes`` the memory in which kernels are timed, and ``shared_memory_bytes`` what a kernel may take of the
     processors' own, both ``None`` for TensorRT's limits.
 
+    ``batch`` is how many questions, with their pictures, an engine takes at once; it is tuned for one all the same.
+
     ``any_version`` makes plans that later TensorRT of the same major version runs too, and ``any_gpu`` plans for
-    all GPUs from Ampere on: both run somewhat slower. These two alone go into an engine's key; an engine that was
-    built at another level, or with less memory, answers the same.
+    all GPUs from Ampere on: both run somewhat slower. These two and ``batch`` alone go into an engine's key; an
+    engine that was built at another level, or with less memory, answers the same.
     """
 
     level: int = 3
+    batch: int = 1
     workspace_bytes: int | None = None
     tactic_bytes: int | None = None
     shared_memory_bytes: int | None = None

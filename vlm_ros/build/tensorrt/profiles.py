@@ -3,7 +3,8 @@
 Our exports say ``batch``, ``sequence``, ``past`` and ``total``; repositories on the hub say
 ``batch_size``, ``sequence_length``, ``past_sequence_length`` and ``total_sequence_length``, or a sum of two.
 A decoder that looks at what an encoder has read calls the length of that ``encoder`` something, and vision encoders
-over pictures of any shape call theirs ``patch`` something.
+over pictures of any shape call theirs ``patch`` something. Some leave the channels, height and width of a picture open,
+which are always the same.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ _WORDS = (
     ("read", ("encoder",)),
     ("past", ("past",)),
     ("batch", ("batch",)),
+    ("channels", ("channel",)),
+    ("side", ("height", "width")),
     ("tokens", ("seq", "token")),
 )
 """What a dimension is, by the first of these that its name holds."""
@@ -38,7 +41,8 @@ class Limits:
 
     ``prompt_tokens`` bounds one run of the decoder, image included, and ``context_tokens`` what it may have
     seen before. ``step_tokens`` is how many tokens a run may have to count as decoding: more than one where a
-    constraint forces the next ones. ``read_tokens`` bounds what an encoder may have read.
+    constraint forces the next ones. ``read_tokens`` bounds what an encoder may have read. ``side_px`` is the side of
+    every picture, 0 where nobody knows it.
     """
 
     batch: int = 1
@@ -46,11 +50,12 @@ class Limits:
     context_tokens: int = 2048
     step_tokens: int = 8
     read_tokens: int = 1024
+    side_px: int = 0
 
     def __str__(self) -> str:
         return (
             f"batch {self.batch}, prompt {self.prompt_tokens}, context {self.context_tokens}, "
-            f"step {self.step_tokens}, read {self.read_tokens}"
+            f"step {self.step_tokens}, read {self.read_tokens}, side {self.side_px}"
         )
 
 
@@ -59,14 +64,16 @@ def limits_from_config(config: Mapping[str, Any]) -> Limits:
 
     Families that compare run several pictures or texts at once.
     """
-    context = int(config.get("text_config", config).get("max_position_embeddings", Limits.context_tokens))
-    prompt = Limits.prompt_tokens + int(config.get("image_seq_length", 0))
-    tokens = min(prompt, context)
+    text = config.get("text_config") or config
+    context = int(text.get("max_position_embeddings") or Limits.context_tokens)
+    prompt = Limits.prompt_tokens + int(config.get("image_seq_length") or 0)
+    tokens, side_px = min(prompt, context), (config.get("vision_config") or {}).get("image_size")
     return Limits(
         batch=batch_of(config),
         prompt_tokens=tokens,
         context_tokens=context,
         read_tokens=max(tokens, image_tokens(config)),
+        side_px=side_px if isinstance(side_px, int) else 0,
     )
 
 
@@ -77,12 +84,13 @@ def profiles_of(dimensions: Collection[str], limits: Limits) -> list[Mapping[str
     Others take a whole context at once. ``BuildFailed`` naming a dimension that
     nobody knows.
     """
-    kinds = {name: _kind(name) for name in dimensions}
+    kinds = {name: _kind(name, limits) for name in dimensions}
     batch = (1, 1, limits.batch)
     prompt = (1, max(1, limits.prompt_tokens // 2), limits.prompt_tokens)
     read = (1, max(1, limits.read_tokens // 2), limits.read_tokens)
     patches = (_PATCHES, _PATCHES * max(1, prompt[1] // 4), _PATCHES * max(1, prompt[2] // 4))
-    same = {"batch": batch, "read": read, "patches": patches}
+    channels, side = (3, 3, 3), (limits.side_px,) * 3
+    same = {"batch": batch, "read": read, "patches": patches, "channels": channels, "side": side}
     half = max(1, limits.context_tokens // 2)
     if "past" not in kinds.values():
         return [_by_name(kinds, same, (1, half, limits.context_tokens), (0, 0, 0))]
@@ -98,11 +106,11 @@ def _by_name(kinds: Mapping[str, str], same: Mapping[str, Sizes], tokens: Sizes,
     return {name: sizes[kind] for name, kind in kinds.items()}
 
 
-def _kind(name: str) -> str:
+def _kind(name: str, limits: Limits) -> str:
     if "total" in name or "+" in name:
         return "total"
     for kind, words in _WORDS:
-        if any(word in name for word in words):
+        if any(word in name for word in words) and (kind != "side" or limits.side_px):
             return kind
     raise BuildFailed(
         f"the graph has a dynamic dimension '{name}', whose sizes nobody knows: export it with a fixed size, "

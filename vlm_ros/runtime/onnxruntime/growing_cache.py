@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +22,12 @@ MASK = "attention_mask"
 _SPARE = 4
 """A quarter more tokens fit in than are asked for, and at least that many in all:"""
 _LEAST_TOKENS = 64
+
+
+def for_one_sequence(inputs: Mapping[str, TensorSpec]) -> dict[str, TensorSpec]:
+    """``inputs`` that say so: of several sequences, a mask would have to hide what fills the shorter ones up."""
+    mask = inputs[MASK]
+    return {**inputs, MASK: dataclasses.replace(mask, largest=(1, sys.maxsize))}
 
 
 class Room:

@@ -14,7 +14,7 @@ from vlm_ros.core.errors import BuildFailed, MissingEngine
 from vlm_ros.runtime.feeds import check_feeds
 from vlm_ros.runtime.large_pages import use_large_pages
 from vlm_ros.runtime.onnxruntime.bound import BoundSession
-from vlm_ros.runtime.onnxruntime.growing_cache import MARK, GrowingSession
+from vlm_ros.runtime.onnxruntime.growing_cache import MARK, GrowingSession, for_one_sequence
 from vlm_ros.runtime.onnxruntime.library import check_providers, ort, session_options
 from vlm_ros.runtime.runner import Array, Tensors, TensorSpec
 
@@ -90,6 +90,8 @@ class OnnxRuntimeRunner:
         session = self._open_session()
         use_large_pages()
         inputs, outputs = self._specs(session.get_inputs()), self._specs(session.get_outputs())
+        if _grows(session):
+            inputs = for_one_sequence(inputs)
         self._loaded = _Loaded(self._wrapped(session, inputs, outputs), inputs, outputs)
 
     @overload
@@ -120,7 +122,7 @@ class OnnxRuntimeRunner:
         return self._loaded
 
     def _wrapped(self, session: Any, inputs: Mapping[str, TensorSpec], outputs: Mapping[str, TensorSpec]) -> _Session:
-        if MARK in session.get_modelmeta().custom_metadata_map:
+        if _grows(session):
             return GrowingSession(session, inputs, outputs)
         return BoundSession(session, outputs, self._device) if self._device else _PlainSession(session, outputs)
 
@@ -147,3 +149,8 @@ class OnnxRuntimeRunner:
             )
         shape = tuple(f"{argument.name}_{axis}" if size is None else size for axis, size in enumerate(argument.shape))
         return TensorSpec(argument.name, np.dtype(_DTYPES[argument.type]), shape)
+
+
+def _grows(session: Any) -> bool:
+    """Whether its cache grows in place."""
+    return MARK in session.get_modelmeta().custom_metadata_map
