@@ -14,8 +14,8 @@ _ERRORS_ONLY = 3
 FITTING_BLOCKS = "-1"
 """Where all weights of a column share one scale, those products go in the largest blocks, up to 256, that fill it.
 
-ONNX Runtime's own choice is 32 (and always is before 1.24): it reads eight times as many scales, and takes up to
-twice the time. Weights with a scale for each block, as in INT4, keep their blocks.
+ONNX Runtime's own choice is 32, which reads eight times as many scales and takes up to twice the time; an older one
+does not know this option and keeps to it. Weights with a scale for each block, as in INT4, keep their blocks.
 """
 
 CUDA_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
