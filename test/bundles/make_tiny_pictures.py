@@ -18,6 +18,18 @@ CHAT_TEMPLATE = (
     "{% endfor %}</s>\n{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
 
+_MORE_SIZES: dict[str, dict[str, Any]] = {
+    "qwen3_5_text": {
+        "layer_types": ["linear_attention", "full_attention"],
+        "head_dim": 16,
+        "linear_num_key_heads": 2,
+        "linear_num_value_heads": 4,
+        "linear_key_head_dim": 8,
+        "linear_value_head_dim": 4,
+    }
+}
+"""What text models have beside the sizes that all have."""
+
 
 def make_smolvlm(folder: Path, kind: str = "smolvlm", seed: int = 0) -> None:
     """SmolVLM or Idefics3: tiles of 32 pixels, each of four tokens."""
@@ -84,7 +96,10 @@ def make_qwen2_vl(folder: Path, kind: str = "qwen2_vl", seed: int = 0) -> None:
 
 
 def make_minicpm_v(folder: Path, kind: str = "qwen2", seed: int = 0) -> None:
-    """MiniCPM-V with a text model of ``kind``: slices of about 64 pixels, patches of 8."""
+    """MiniCPM-V with a text model of ``kind``: slices of about 64 pixels, patches of 8.
+
+    Its published text model is a ``qwen3_5_text``.
+    """
     from transformers import AutoConfig, MiniCPMV4_6Config, MiniCPMV4_6ForConditionalGeneration
     from transformers.models.minicpmv4_6.image_processing_pil_minicpmv4_6 import MiniCPMV4_6ImageProcessorPil
 
@@ -95,7 +110,7 @@ def make_minicpm_v(folder: Path, kind: str = "qwen2", seed: int = 0) -> None:
     vision = {"image_size": 80, "patch_size": 8, "hidden_size": 32, "intermediate_size": 64}
     vision |= {"num_hidden_layers": 2, "num_attention_heads": 2}
     config = MiniCPMV4_6Config(
-        text_config=AutoConfig.for_model(kind, **_LLAVA["text_sizes"](len(tokenizer))),
+        text_config=AutoConfig.for_model(kind, **_LLAVA["text_sizes"](len(tokenizer)), **_MORE_SIZES.get(kind, {})),
         vision_config=vision,
         insert_layer_id=0,
         image_token_id=tokenizer.convert_tokens_to_ids("<|image_pad|>"),
@@ -145,5 +160,14 @@ def save(folder: Path, architecture: Callable[[Any], Any], config: Any, seed: in
     """A model of ``config`` whose every layer matters, as a checkpoint."""
     model = architecture(config).eval()
     _LLAVA["draw_weights"](model, torch.Generator().manual_seed(seed))
+    _remember(model)
     model.generation_config = GenerationConfig(pad_token_id=0, bos_token_id=1, eos_token_id=2)
     model.save_pretrained(folder)
+
+
+@torch.no_grad()
+def _remember(model: torch.nn.Module) -> None:
+    """Let the states of linear attention fade over dozens of tokens, not within one, so that they matter."""
+    for name, parameter in model.named_parameters():
+        if name.endswith("A_log"):
+            parameter.sub_(5.0)

@@ -107,6 +107,13 @@ ROWS = {
         "<|image_pad|>",
         read_slices,
     ),
+    "minicpm_v_hybrid": Row(
+        "make_minicpm_v",
+        "qwen3_5_text",
+        "minicpmv4_6.image_processing_pil_minicpmv4_6.MiniCPMV4_6ImageProcessorPil",
+        "<|image_pad|>",
+        read_slices,
+    ),
 }
 
 

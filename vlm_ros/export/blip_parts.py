@@ -10,6 +10,7 @@ from transformers import DynamicCache, EncoderDecoderCache
 
 from vlm_ros.export.clip import of_length_one
 from vlm_ros.export.cross_attention import cross_names
+from vlm_ros.export.layer_cache import attention_shape
 from vlm_ros.export.part import Axes, NamedTensors, Part, PicturePart, Sizes
 from vlm_ros.export.text_decoder import TextDecoder
 
@@ -106,11 +107,12 @@ class CrossDecoder(TextDecoder):
         return {**super().axes, **{name: {0: "batch", 2: "encoder_sequence"} for name in self._cross_inputs}}
 
     def draw(self, sizes: Sizes) -> NamedTensors:
-        shape = (sizes.batch, self._cached_heads, sizes.sequence + 4, self._head_width)
+        heads, width = attention_shape(self.config)
+        shape = (sizes.batch, heads, sizes.sequence + 4, width)
         return {**super().draw(sizes), **{name: torch.randn(shape) for name in self._cross_inputs}}
 
     def forward(self, inputs: NamedTensors) -> NamedTensors:
-        own = DynamicCache([(inputs[key], inputs[value]) for key, value in self.past_names])
+        own = self.opened_cache(inputs)
         names = cross_names(self.config.num_hidden_layers)
         cross = DynamicCache([(inputs[key], inputs[value]) for key, value in names])
         cache = EncoderDecoderCache(own, cross)
@@ -124,10 +126,7 @@ class CrossDecoder(TextDecoder):
             use_cache=True,
             is_decoder=True,
         )
-        outputs = {"logits": self.head(result.last_hidden_state[:, -1:])}
-        for number, layer in enumerate(own.layers):
-            outputs[f"present.{number}.key"], outputs[f"present.{number}.value"] = layer.keys, layer.values
-        return outputs
+        return {"logits": self.head(result.last_hidden_state[:, -1:]), **self.present(own)}
 
     @property
     def _cross_inputs(self) -> list[str]:
