@@ -70,20 +70,10 @@ def make_qwen2_vl(folder: Path, kind: str = "qwen2_vl", seed: int = 0) -> None:
         Qwen2VLConfig,
         Qwen2VLForConditionalGeneration,
     )
-    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-    tokenizer = make_tokenizer("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
-    tokenizer.chat_template = CHAT_TEMPLATE.replace("<image>", "<|vision_start|><|image_pad|><|vision_end|>")
-    tokenizer.save_pretrained(folder)
-    Qwen2VLImageProcessorPil(patch_size=8, size={"shortest_edge": 32 * 32, "longest_edge": 64 * 64}).save_pretrained(
-        folder
-    )
+    tokenizer, numbers = _save_qwen_processors(folder)
     text = _LLAVA["text_sizes"](len(tokenizer)) | {"hidden_size": 64}
     text["rope_scaling"] = text["rope_parameters"] = {"rope_type": "default", "mrope_section": [2, 3, 3]}
-    numbers = {
-        f"{name}_token_id": tokenizer.convert_tokens_to_ids(f"<|{word}|>")
-        for name, word in (("image", "image_pad"), ("video", "video_pad"), ("vision_start", "vision_start"))
-    }
     vision: dict[str, Any] = {"depth": 3, "num_heads": 2, "patch_size": 8, "spatial_merge_size": 2}
     if kind == "qwen2_vl":
         vision |= {"embed_dim": 32, "hidden_size": 64, "mlp_ratio": 2}
@@ -93,6 +83,33 @@ def make_qwen2_vl(folder: Path, kind: str = "qwen2_vl", seed: int = 0) -> None:
         vision |= {"window_size": 32, "fullatt_block_indexes": [1]}
         config, architecture = Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
     save(folder, architecture, config(text_config=text, vision_config=vision, **numbers), seed)
+
+
+def make_qwen3_5(folder: Path, kind: str = "qwen3_5_text", seed: int = 0) -> None:
+    """Qwen3.5 with a text model of ``kind``: patches of 8 pixels, blocks of 16."""
+    from transformers import Qwen3_5Config, Qwen3_5ForConditionalGeneration
+
+    tokenizer, numbers = _save_qwen_processors(folder)
+    text = {**_LLAVA["text_sizes"](len(tokenizer)), **_MORE_SIZES[kind], "hidden_size": 64}
+    text["rope_parameters"] = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
+    vision = {"depth": 2, "num_heads": 2, "patch_size": 8, "spatial_merge_size": 2, "num_position_embeddings": 25}
+    vision |= {"hidden_size": 32, "out_hidden_size": 64, "intermediate_size": 64}
+    config = Qwen3_5Config(text_config=text, vision_config=vision, **numbers)
+    save(folder, Qwen3_5ForConditionalGeneration, config, seed)
+
+
+def _save_qwen_processors(folder: Path) -> tuple[Any, dict[str, int]]:
+    """The tokenizer, which lies in ``folder`` then as the image processor does, and the numbers of special tokens."""
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    tokenizer = make_tokenizer("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+    tokenizer.chat_template = CHAT_TEMPLATE.replace("<image>", "<|vision_start|><|image_pad|><|vision_end|>")
+    tokenizer.save_pretrained(folder)
+    pictures = Qwen2VLImageProcessorPil(patch_size=8, size={"shortest_edge": 32 * 32, "longest_edge": 64 * 64})
+    pictures.save_pretrained(folder)
+    words = {"image": "image_pad", "video": "video_pad", "vision_start": "vision_start", "vision_end": "vision_end"}
+    numbers = {f"{name}_token_id": tokenizer.convert_tokens_to_ids(f"<|{word}|>") for name, word in words.items()}
+    return tokenizer, numbers
 
 
 def make_minicpm_v(folder: Path, kind: str = "qwen2", seed: int = 0) -> None:
