@@ -44,7 +44,8 @@ def check_run_memory(bundle: Bundle, graphs: Graphs, free_bytes: int | None = No
     raise NotEnoughMemory(
         f"'{bundle.name}' at {precisions} takes about {needed_bytes / 1e9:.2f} GB while it answers and "
         f"{free_bytes / 1e9:.2f} GB are free: end other programs, take a smaller precision "
-        f"(vlm_ros quantize {bundle.folder} --precision q4, then precision:=q4), add swap on a disk, "
+        f"(vlm_ros quantize {bundle.folder} --precision q4, then precision:=q4) or a shorter context "
+        "(max_position_embeddings in config.json), add swap on a disk, "
         f"or set check_memory to false, outside of nodes {SKIP_VARIABLE}=1, to try"
     )
 
@@ -69,14 +70,32 @@ def run_peak_bytes(bundle: Bundle, graphs: Graphs) -> int:
 
 
 def cache_bytes(config: Mapping[str, Any]) -> int:
-    """The keys and values of a full context of the model that ``config.json`` describes; 0 where it does not tell."""
+    """The keys, values and states of a full context of the model that ``config.json`` describes.
+
+    0 where it does not tell.
+    """
     text = config.get("text_config", config)
     heads, layers = text.get("num_attention_heads"), text.get("num_hidden_layers")
     if not (heads and layers):
         return 0
     width = text.get("head_dim") or text.get("hidden_size", 0) // heads
     tokens = text.get("max_position_embeddings", _CONTEXT_TOKENS)
-    return int(2 * layers * (text.get("num_key_value_heads") or heads) * width * tokens * _CACHE_BYTES)
+    states = [_state_numbers(text, kind) for kind in text.get("layer_types") or ()]
+    attending = layers - sum(numbers > 0 for numbers in states)
+    keys_and_values = 2 * attending * (text.get("num_key_value_heads") or heads) * width * tokens
+    return int((keys_and_values + sum(states)) * _CACHE_BYTES)
+
+
+def _state_numbers(text: Mapping[str, Any], kind: str) -> int:
+    """How many numbers a layer of ``kind`` keeps whatever the context, as ``export/layer_cache.py``; 0: it attends."""
+    if kind == "conv":
+        return int(text.get("hidden_size", 0) * text.get("conv_L_cache", 0))
+    if kind != "linear_attention":
+        return 0
+    keys, values = (text.get(f"linear_num_{what}_heads", 0) for what in ("key", "value"))
+    key_width, value_width = (text.get(f"linear_{what}_head_dim", 0) for what in ("key", "value"))
+    channels = 2 * keys * key_width + values * value_width
+    return int(channels * text.get("linear_conv_kernel_dim", 0) + values * key_width * value_width)
 
 
 def _loaded_bytes(path: Path, precision: str) -> int:
