@@ -35,6 +35,7 @@ from vlm_ros.core.errors import BadBundle, BadImage, BadQuestion, ExportFailed
 from vlm_ros.core.families import family_of
 from vlm_ros.core.frame import Frame
 from vlm_ros.export.exporting import export_bundle
+from vlm_ros.export.part_runner import PartRunner
 from vlm_ros.export.validation import check_part
 from vlm_ros.models.batching import Request, ask_all
 from vlm_ros.models.loading import load_model
@@ -262,7 +263,7 @@ def whole_decoder(pair):
 
 @keeps_states
 @pytest.mark.parametrize(
-    ("precision", "correlation"), [("fp16", 0.99999), ("int8", 0.97), ("quantized", 0.97), ("q4f16", 0.7)]
+    ("precision", "correlation"), [("fp16", 0.99999), ("int8", 0.97), ("quantized", 0.97), ("qdq", 0.95)]
 )
 def test_states_stay_wide_when_a_decoder_gets_another_precision(pair, whole_decoder, precision, correlation, tmp_path):
     bundle = Bundle(Path(shutil.copytree(pair.bundle.folder, tmp_path / "bundle")))
@@ -271,7 +272,8 @@ def test_states_stay_wide_when_a_decoder_gets_another_precision(pair, whole_deco
     narrow.activate()
     assert {spec.dtype for name, spec in narrow.inputs.items() if "past_recurrent" in name} == {np.dtype(np.float32)}
     narrow.deactivate()
-    report = validate_part(bundle, DECODER, precision, samples)
+    checkpoint = PartRunner(pair.module().parts_of(pair.reference.model)[-1])
+    report = validate_part(bundle, DECODER, precision, samples, checkpoint)
     assert report.worst.correlation > correlation
     assert report.passed or precision != "fp16", report.faults
 
