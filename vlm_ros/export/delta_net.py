@@ -31,20 +31,14 @@ class DeltaNet(torch.nn.Module):
         Tokens that ``attention_mask`` (batch, tokens) hides leave no trace in the states.
         """
         if not torch.compiler.is_exporting():
-            mixed: torch.Tensor = self.net(hidden_states, cache_params, attention_mask, **others)
-            return mixed
-        net = self.net
+            result: torch.Tensor = self.net(hidden_states, cache_params, attention_mask, **others)
+            return result
+        net, layer = self.net, cache_params.layers[self.net.layer_idx]
         states = apply_mask_to_padding_states(hidden_states, attention_mask)
-        query, key, value = (
-            part.unflatten(-1, (-1, width))
-            for part, width in zip(
-                self._convolved(net.in_proj_qkv(states), cache_params).split(
-                    [net.key_dim, net.key_dim, net.value_dim], dim=-1
-                ),
-                (net.head_k_dim, net.head_k_dim, net.head_v_dim),
-                strict=True,
-            )
-        )
+        mixed = self._convolved(net.in_proj_qkv(states), layer)
+        widths = (net.head_k_dim, net.head_k_dim, net.head_v_dim)
+        parts = mixed.split([net.key_dim, net.key_dim, net.value_dim], dim=-1)
+        query, key, value = (part.unflatten(-1, (-1, width)) for part, width in zip(parts, widths, strict=True))
         decay = -net.A_log.exp() * torch.nn.functional.softplus(net.in_proj_a(states) + net.dt_bias)
         results, state = self.rule(
             _for_each_value(query, net),
@@ -52,22 +46,22 @@ class DeltaNet(torch.nn.Module):
             value,
             decay,
             net.in_proj_b(states).sigmoid(),
-            cache_params.get_recurrent_state(net.layer_idx),
+            layer.recurrent_states[0],
         )
-        cache_params.update_recurrent_state(state, net.layer_idx)
+        layer.update_recurrent_state(state)
         gate = net.in_proj_z(states).unflatten(-1, (-1, net.head_v_dim))
         projected: torch.Tensor = net.out_proj(net.norm(results, gate).flatten(2))
         return projected
 
-    def _convolved(self, mixed: torch.Tensor, cache_params: Any) -> torch.Tensor:
+    def _convolved(self, mixed: torch.Tensor, layer: Any) -> torch.Tensor:
         """``mixed`` (batch, tokens, channels) after the causal convolution, which sees the state in front of it.
 
         Each channel is a convolution of its own, of four weights and no bias. Written out it needs no transpose of
         all tokens, and a single token takes a sixth of the time that ONNX Runtime's operator takes on the processor.
         """
         net = self.net
-        seen = torch.cat([cache_params.get_conv_state(net.layer_idx).transpose(1, 2), mixed], dim=1)
-        cache_params.update_conv_state(seen[:, -net.conv_kernel_size :].transpose(1, 2), net.layer_idx)
+        seen = torch.cat([layer.conv_states[0].transpose(1, 2), mixed], dim=1)
+        layer.update_conv_state(seen[:, -net.conv_kernel_size :].transpose(1, 2))
         taps = net.conv1d.weight.squeeze(1).unbind(1)
         # The state is as long as the kernel, so its oldest input is seen no more.
         shifted = (seen[:, place : place + mixed.shape[1]] for place in range(1, net.conv_kernel_size + 1))
