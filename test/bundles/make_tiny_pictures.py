@@ -86,11 +86,11 @@ def make_qwen2_vl(folder: Path, kind: str = "qwen2_vl", seed: int = 0) -> None:
 
 
 def make_qwen3_5(folder: Path, kind: str = "qwen3_5_text", seed: int = 0) -> None:
-    """Qwen3.5 with a text model of ``kind``: patches of 8 pixels, blocks of 16."""
+    """Qwen3.5 with a text model of ``kind``: patches of 8 pixels, blocks of 16; heads of values share no keys."""
     from transformers import Qwen3_5Config, Qwen3_5ForConditionalGeneration
 
     tokenizer, numbers = _save_qwen_processors(folder)
-    text = {**_LLAVA["text_sizes"](len(tokenizer)), **_MORE_SIZES[kind], "hidden_size": 64}
+    text = {**_LLAVA["text_sizes"](len(tokenizer)), **_MORE_SIZES[kind], "hidden_size": 64, "linear_num_key_heads": 4}
     text["rope_parameters"] = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
     vision = {"depth": 2, "num_heads": 2, "patch_size": 8, "spatial_merge_size": 2, "num_position_embeddings": 25}
     vision |= {"hidden_size": 32, "out_hidden_size": 64, "intermediate_size": 64}

@@ -72,7 +72,8 @@ class DeltaNet(torch.nn.Module):
 
 def _for_each_value(heads: torch.Tensor, net: Any) -> torch.Tensor:
     """Queries or keys (batch, tokens, heads, width), repeated for the heads of values that share them."""
-    return heads.repeat_interleave(net.num_v_heads // net.num_k_heads, dim=2)
+    sharing = net.num_v_heads // net.num_k_heads
+    return heads if sharing == 1 else heads.repeat_interleave(sharing, dim=2)
 
 
 def with_delta_nets(text: torch.nn.Module) -> torch.nn.Module:
