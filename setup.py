@@ -53,9 +53,9 @@ setup(
     ],
     extras_require={
         "sim": ["imageio-ffmpeg>=0.4.9", "matplotlib>=3.5", "mujoco>=3.17"],
-        "export": ["onnx>=1.17", "onnxscript>=0.5", "safetensors>=0.4", "torch>=2.9", "transformers>=5.0"],
+        "export": ["onnx>=1.17", "onnxscript>=0.5", "safetensors>=0.4", "torch>=2.9", "transformers>=5.20"],
         "quantize": ["matplotlib>=3.5", "onnx>=1.17", "onnxscript>=0.5"],
-        "train": ["mujoco>=3.17", "safetensors>=0.4", "torch>=2.9", "transformers>=5.0"],
+        "train": ["mujoco>=3.17", "safetensors>=0.4", "torch>=2.9", "transformers>=5.20"],
         "test": ["pytest>=7.0", "pytest-timeout>=2.1", "pytest-xdist>=3.0"],
     },
     entry_points={

@@ -18,6 +18,18 @@ CHAT_TEMPLATE = (
     "{% endfor %}</s>\n{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
 
+_MORE_SIZES: dict[str, dict[str, Any]] = {
+    "qwen3_5_text": {
+        "layer_types": ["linear_attention", "full_attention"],
+        "head_dim": 16,
+        "linear_num_key_heads": 2,
+        "linear_num_value_heads": 4,
+        "linear_key_head_dim": 8,
+        "linear_value_head_dim": 4,
+    }
+}
+"""What text models have beside the sizes that all have."""
+
 
 def make_smolvlm(folder: Path, kind: str = "smolvlm", seed: int = 0) -> None:
     """SmolVLM or Idefics3: tiles of 32 pixels, each of four tokens."""
@@ -58,20 +70,10 @@ def make_qwen2_vl(folder: Path, kind: str = "qwen2_vl", seed: int = 0) -> None:
         Qwen2VLConfig,
         Qwen2VLForConditionalGeneration,
     )
-    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-    tokenizer = make_tokenizer("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
-    tokenizer.chat_template = CHAT_TEMPLATE.replace("<image>", "<|vision_start|><|image_pad|><|vision_end|>")
-    tokenizer.save_pretrained(folder)
-    Qwen2VLImageProcessorPil(patch_size=8, size={"shortest_edge": 32 * 32, "longest_edge": 64 * 64}).save_pretrained(
-        folder
-    )
+    tokenizer, numbers = _save_qwen_processors(folder)
     text = _LLAVA["text_sizes"](len(tokenizer)) | {"hidden_size": 64}
     text["rope_scaling"] = text["rope_parameters"] = {"rope_type": "default", "mrope_section": [2, 3, 3]}
-    numbers = {
-        f"{name}_token_id": tokenizer.convert_tokens_to_ids(f"<|{word}|>")
-        for name, word in (("image", "image_pad"), ("video", "video_pad"), ("vision_start", "vision_start"))
-    }
     vision: dict[str, Any] = {"depth": 3, "num_heads": 2, "patch_size": 8, "spatial_merge_size": 2}
     if kind == "qwen2_vl":
         vision |= {"embed_dim": 32, "hidden_size": 64, "mlp_ratio": 2}
@@ -83,8 +85,38 @@ def make_qwen2_vl(folder: Path, kind: str = "qwen2_vl", seed: int = 0) -> None:
     save(folder, architecture, config(text_config=text, vision_config=vision, **numbers), seed)
 
 
+def make_qwen3_5(folder: Path, kind: str = "qwen3_5_text", seed: int = 0) -> None:
+    """Qwen3.5 with a text model of ``kind``: patches of 8 pixels, blocks of 16; heads of values share no keys."""
+    from transformers import Qwen3_5Config, Qwen3_5ForConditionalGeneration
+
+    tokenizer, numbers = _save_qwen_processors(folder)
+    text = {**_LLAVA["text_sizes"](len(tokenizer)), **_MORE_SIZES[kind], "hidden_size": 64, "linear_num_key_heads": 4}
+    text["rope_parameters"] = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
+    vision = {"depth": 2, "num_heads": 2, "patch_size": 8, "spatial_merge_size": 2, "num_position_embeddings": 25}
+    vision |= {"hidden_size": 32, "out_hidden_size": 64, "intermediate_size": 64}
+    config = Qwen3_5Config(text_config=text, vision_config=vision, **numbers)
+    save(folder, Qwen3_5ForConditionalGeneration, config, seed)
+
+
+def _save_qwen_processors(folder: Path) -> tuple[Any, dict[str, int]]:
+    """The tokenizer, which lies in ``folder`` then as the image processor does, and the numbers of special tokens."""
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    tokenizer = make_tokenizer("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+    tokenizer.chat_template = CHAT_TEMPLATE.replace("<image>", "<|vision_start|><|image_pad|><|vision_end|>")
+    tokenizer.save_pretrained(folder)
+    pictures = Qwen2VLImageProcessorPil(patch_size=8, size={"shortest_edge": 32 * 32, "longest_edge": 64 * 64})
+    pictures.save_pretrained(folder)
+    words = {"image": "image_pad", "video": "video_pad", "vision_start": "vision_start", "vision_end": "vision_end"}
+    numbers = {f"{name}_token_id": tokenizer.convert_tokens_to_ids(f"<|{word}|>") for name, word in words.items()}
+    return tokenizer, numbers
+
+
 def make_minicpm_v(folder: Path, kind: str = "qwen2", seed: int = 0) -> None:
-    """MiniCPM-V with a text model of ``kind``: slices of about 64 pixels, patches of 8."""
+    """MiniCPM-V with a text model of ``kind``: slices of about 64 pixels, patches of 8.
+
+    Its published text model is a ``qwen3_5_text``.
+    """
     from transformers import AutoConfig, MiniCPMV4_6Config, MiniCPMV4_6ForConditionalGeneration
     from transformers.models.minicpmv4_6.image_processing_pil_minicpmv4_6 import MiniCPMV4_6ImageProcessorPil
 
@@ -95,7 +127,7 @@ def make_minicpm_v(folder: Path, kind: str = "qwen2", seed: int = 0) -> None:
     vision = {"image_size": 80, "patch_size": 8, "hidden_size": 32, "intermediate_size": 64}
     vision |= {"num_hidden_layers": 2, "num_attention_heads": 2}
     config = MiniCPMV4_6Config(
-        text_config=AutoConfig.for_model(kind, **_LLAVA["text_sizes"](len(tokenizer))),
+        text_config=AutoConfig.for_model(kind, **_LLAVA["text_sizes"](len(tokenizer)), **_MORE_SIZES.get(kind, {})),
         vision_config=vision,
         insert_layer_id=0,
         image_token_id=tokenizer.convert_tokens_to_ids("<|image_pad|>"),
@@ -145,5 +177,14 @@ def save(folder: Path, architecture: Callable[[Any], Any], config: Any, seed: in
     """A model of ``config`` whose every layer matters, as a checkpoint."""
     model = architecture(config).eval()
     _LLAVA["draw_weights"](model, torch.Generator().manual_seed(seed))
+    _remember(model)
     model.generation_config = GenerationConfig(pad_token_id=0, bos_token_id=1, eos_token_id=2)
     model.save_pretrained(folder)
+
+
+@torch.no_grad()
+def _remember(model: torch.nn.Module) -> None:
+    """Let the states of linear attention fade over dozens of tokens, not within one, so that they matter."""
+    for name, parameter in model.named_parameters():
+        if name.endswith("A_log"):
+            parameter.sub_(5.0)

@@ -43,7 +43,7 @@ def read_tiles(processor: Any, image: Any) -> tuple[Inputs, str]:
 
 
 def read_patches(processor: Any, image: Any) -> tuple[Inputs, str]:
-    """Qwen2-VL: a token for each block of patches."""
+    """Qwen2-VL and its descendants: a token for each block of patches."""
     made = processor(image, return_tensors="pt")
     return dict(made), "<|image_pad|>" * (int(made["image_grid_thw"].prod()) // 4)
 
@@ -100,6 +100,14 @@ ROWS = {
         read_patches,
         counts_kinds=True,
     ),
+    "qwen3_5": Row(
+        "make_qwen3_5",
+        "qwen3_5_text",
+        "qwen2_vl.image_processing_pil_qwen2_vl.Qwen2VLImageProcessorPil",
+        "<|image_pad|>",
+        read_patches,
+        counts_kinds=True,
+    ),
     "llava_onevision": Row(
         "make_llava_onevision",
         "qwen2",
@@ -110,6 +118,13 @@ ROWS = {
     "minicpm_v": Row(
         "make_minicpm_v",
         "qwen2",
+        "minicpmv4_6.image_processing_pil_minicpmv4_6.MiniCPMV4_6ImageProcessorPil",
+        "<|image_pad|>",
+        read_slices,
+    ),
+    "minicpm_v_hybrid": Row(
+        "make_minicpm_v",
+        "qwen3_5_text",
         "minicpmv4_6.image_processing_pil_minicpmv4_6.MiniCPMV4_6ImageProcessorPil",
         "<|image_pad|>",
         read_slices,

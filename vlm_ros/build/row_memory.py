@@ -31,8 +31,12 @@ def row_bytes(config: Mapping[str, Any], slice_px: int | None = None) -> int:
 
 
 def cache_bytes(config: Mapping[str, Any]) -> int:
-    """The keys and values of a full context of the model that ``config.json`` describes; 0 where it does not tell."""
-    return _token_bytes(config) * _context_tokens(config)
+    """The keys, values and states of a full context of the model that ``config.json`` describes.
+
+    0 where it does not tell.
+    """
+    by_token = _token_bytes(config)
+    return by_token and by_token * _context_tokens(config) + sum(_layer_states(_text(config))) * _NUMBER_BYTES
 
 
 def encoded_bytes(config: Mapping[str, Any]) -> int:
@@ -62,14 +66,31 @@ def picture_bytes(config: Mapping[str, Any], slice_px: int | None = None) -> int
 
 
 def _token_bytes(config: Mapping[str, Any]) -> int:
-    """The keys and values of one token in all layers; T5 calls things otherwise."""
+    """The keys and values of one token in all layers that attend; T5 calls things otherwise."""
     text = _text(config)
     heads = text.get("num_attention_heads") or text.get("num_heads")
     layers = text.get("num_hidden_layers") or text.get("num_decoder_layers") or text.get("num_layers")
     if not (heads and layers):
         return 0
     width = text.get("head_dim") or text.get("d_kv") or text.get("hidden_size", 0) // heads
-    return int(2 * layers * (text.get("num_key_value_heads") or heads) * width * _NUMBER_BYTES)
+    attending = layers - sum(numbers > 0 for numbers in _layer_states(text))
+    return int(2 * attending * (text.get("num_key_value_heads") or heads) * width * _NUMBER_BYTES)
+
+
+def _layer_states(text: Mapping[str, Any]) -> list[int]:
+    """How many numbers each layer keeps whatever the context, as ``export/layer_cache.py`` has it; 0: it attends."""
+    return [_state_numbers(text, kind) for kind in text.get("layer_types") or ()]
+
+
+def _state_numbers(text: Mapping[str, Any], kind: str) -> int:
+    if kind == "conv":
+        return int(text.get("hidden_size", 0) * text.get("conv_L_cache", 0))
+    if kind != "linear_attention":
+        return 0
+    keys, values = (text.get(f"linear_num_{what}_heads", 0) for what in ("key", "value"))
+    key_width, value_width = (text.get(f"linear_{what}_head_dim", 0) for what in ("key", "value"))
+    channels = 2 * keys * key_width + values * value_width
+    return int(channels * text.get("linear_conv_kernel_dim", 0) + values * key_width * value_width)
 
 
 def _context_tokens(config: Mapping[str, Any]) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_ros.build.image_tokens import image_tokens
+from vlm_ros.build.lowering.flow import layer_of
 from vlm_ros.build.precision.onnx_library import Model, Node, onnx
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadConfig
@@ -19,8 +20,6 @@ _SHAPES = 64
 
 _CONTEXT_TOKENS = 2048
 """Llama's own, which configurations leave out."""
-
-_CACHE = ("past_key_values.", "present.")
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,8 @@ def run_memory(path: Path, sizes: Mapping[str, int]) -> RunMemory:
     model = onnx.load(path, load_external_data=False)
     weights = {tensor.name: _bytes(tensor.data_type, tensor.dims) for tensor in model.graph.initializer}
     known = _value_bytes(_with_sizes(model, sizes))
-    cache = sum(size for name, size in known.items() if name.startswith(_CACHE) and _is_edge(model, name))
-    known = {name: 0 if name.startswith(_CACHE) or name in weights else size for name, size in known.items()}
+    cache = sum(size for name, size in known.items() if layer_of(name) >= 0 and _is_edge(model, name))
+    known = {name: 0 if layer_of(name) >= 0 or name in weights else size for name, size in known.items()}
     return RunMemory(sum(weights.values()), cache, _peak_bytes(model, known))
 
 

@@ -39,7 +39,8 @@ def check_run_memory(bundle: Bundle, graphs: Graphs, free_bytes: int | None = No
     raise NotEnoughMemory(
         f"'{bundle.name}' at {precisions} takes about {needed_bytes / 1e9:.2f} GB while it answers{at_once} and "
         f"{free_bytes / 1e9:.2f} GB are free: end other programs, take a smaller precision "
-        f"(vlm_ros quantize {bundle.folder} --precision q4, then precision:=q4), add swap on a disk, "
+        f"(vlm_ros quantize {bundle.folder} --precision q4, then precision:=q4) or a shorter context "
+        "(max_position_embeddings in config.json), add swap on a disk, "
         f"or set check_memory to false, outside of nodes {SKIP_VARIABLE}=1, to try"
     )
 

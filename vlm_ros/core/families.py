@@ -111,6 +111,13 @@ FAMILIES = (
         parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
     ),
     Family(
+        module="qwen3_5",
+        title="Qwen3.5",
+        model_types=("qwen3_5",),
+        tasks=("caption", "question"),
+        parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+    ),
+    Family(
         module="minicpm_v",
         title="MiniCPM-V 4.6",
         model_types=("minicpmv4_6",),

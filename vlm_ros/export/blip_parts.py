@@ -11,6 +11,7 @@ from transformers import DynamicCache, EncoderDecoderCache
 
 from vlm_ros.export.clip import of_length_one
 from vlm_ros.export.cross_attention import cross_names, encoder_mask
+from vlm_ros.export.layer_cache import attention_shape
 from vlm_ros.export.part import Axes, NamedTensors, Part, PicturePart, Sizes
 from vlm_ros.export.text_decoder import TextDecoder
 from vlm_ros.runtime.kv_cache import ENCODER_MASK
@@ -109,13 +110,13 @@ class CrossDecoder(TextDecoder):
         return {**super().axes, ENCODER_MASK: {0: "batch", 1: "encoder_sequence"}, **cross}
 
     def draw(self, sizes: Sizes) -> NamedTensors:
+        heads, width = attention_shape(self.config)
         tokens = sizes.sequence + sizes.batch + 4
-        shape = (sizes.batch, self._cached_heads, tokens, self._head_width)
-        cross = {name: torch.randn(shape) for name in self._cross_inputs}
+        cross = {name: torch.randn(sizes.batch, heads, tokens, width) for name in self._cross_inputs}
         return {**super().draw(sizes), ENCODER_MASK: encoder_mask(sizes.batch, tokens), **cross}
 
     def forward(self, inputs: NamedTensors) -> NamedTensors:
-        own = DynamicCache([(inputs[key], inputs[value]) for key, value in self.past_names])
+        own = self.opened_cache(inputs)
         names = cross_names(self.config.num_hidden_layers)
         cross = DynamicCache([(inputs[key], inputs[value]) for key, value in names])
         cache = EncoderDecoderCache(own, cross)
@@ -132,10 +133,7 @@ class CrossDecoder(TextDecoder):
                 use_cache=True,
                 is_decoder=True,
             )
-        outputs = {"logits": self.head(result.last_hidden_state[:, -1:])}
-        for number, layer in enumerate(own.layers):
-            outputs[f"present.{number}.key"], outputs[f"present.{number}.value"] = layer.keys, layer.values
-        return outputs
+        return {"logits": self.head(result.last_hidden_state[:, -1:]), **self.present(own)}
 
     @property
     def _cross_inputs(self) -> list[str]:

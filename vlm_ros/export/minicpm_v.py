@@ -10,7 +10,6 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AutoModelForImageTextToText
 
-from vlm_ros.core.errors import BadBundle
 from vlm_ros.export.checkpoint import load_pretrained
 from vlm_ros.export.greedy import check_picture_tokens
 from vlm_ros.export.part import Axes, NamedTensors, Part, Sizes
@@ -21,15 +20,8 @@ _ONE_PICTURE = Sizes(batch=1, sequence=1, past=0)
 
 
 def load_checkpoint(folder: Path) -> Any:
-    """The checkpoint ready for inference, as ``load_pretrained`` says; ``BadBundle`` where its text has no cache."""
-    model = load_pretrained(AutoModelForImageTextToText, folder)
-    kinds = set(getattr(model.config.text_config, "layer_types", None) or ["full_attention"])
-    if "linear_attention" in kinds:
-        raise BadBundle(
-            f"the text model of '{folder}' has layers of linear attention ({model.config.text_config.model_type}), "
-            "which are not exported: take a checkpoint whose layers all have full attention"
-        )
-    return model
+    """The checkpoint ready for inference, as ``load_pretrained`` says."""
+    return load_pretrained(AutoModelForImageTextToText, folder)
 
 
 def parts_of(model: Any) -> tuple[Part, ...]:

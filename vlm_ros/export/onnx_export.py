@@ -14,10 +14,7 @@ import torch
 from torch.onnx import OnnxExporterError
 
 from vlm_ros.core.errors import ExportFailed
-from vlm_ros.export.part import Part, Sizes
-
-EXAMPLE_SIZES = Sizes(batch=2, sequence=3, past=5)
-"""All different and none of them 1, so that the exporter takes no size for a constant or for another one."""
+from vlm_ros.export.part import Part
 
 SINGLE_FILE_LIMIT_BYTES = 1_500_000_000
 """Weights above this go to a file of their own: protobuf ends at 2 GiB."""
@@ -25,11 +22,11 @@ SINGLE_FILE_LIMIT_BYTES = 1_500_000_000
 
 def write_onnx(part: Part, path: Path, opset: int) -> None:
     """Write ``part`` to ``path``, with its weights in ``<path>.data`` where they are many."""
-    inputs = part.draw(EXAMPLE_SIZES)
+    inputs = part.draw(part.example_sizes)
     with torch.inference_mode():
         outputs = part(inputs)
     try:
-        with _without_chatter():
+        with _without_chatter(), torch.no_grad():  # nor does the exporter keep what only gradients would need
             program: Any = torch.onnx.export(
                 part,
                 kwargs={"inputs": inputs},

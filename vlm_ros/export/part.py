@@ -23,10 +23,19 @@ class Sizes:
     past: int
 
 
+EXAMPLE_SIZES = Sizes(batch=2, sequence=3, past=5)
+"""All different and none of them 1, so that the exporter takes no size for a constant or for another one."""
+
+
 class Part(torch.nn.Module):
-    """A module from named tensors to named tensors, which knows what goes into it."""
+    """A module from named tensors to named tensors, which knows what goes into it.
+
+    It is traced with inputs of ``example_sizes``, and checked with ``more_sizes`` beside those of all parts.
+    """
 
     name: str
+    example_sizes: Sizes = EXAMPLE_SIZES
+    more_sizes: tuple[Sizes, ...] = ()
 
     @property
     @abstractmethod

@@ -90,6 +90,7 @@ class VisionEncoder(Part):
     def forward(self, inputs: NamedTensors) -> NamedTensors:
         states = self.tower.patch_embed(inputs["pixel_values"])
         picture, row, column = self._places(inputs["grid_thw"], len(states))
+        states = self.placed(states, inputs["grid_thw"][picture // len(states), 1:], row, column)
         turns = self.tower.rotary_pos_emb(states, torch.stack([row, column], dim=-1))
         whole = picture[:, None] == picture[None]
         windows = whole & _same(row // max(1, self.window)) & _same(column // max(1, self.window))
@@ -98,6 +99,12 @@ class VisionEncoder(Part):
             states = states + _attend(block.attn, block.norm1(states), turns, sees)
             states = states + block.mlp(block.norm2(states))
         return {"image_features": self.tower.merger(states)}
+
+    def placed(
+        self, states: torch.Tensor, shapes: torch.Tensor, row: torch.Tensor, column: torch.Tensor
+    ) -> torch.Tensor:
+        """``states`` (patches, width) with what is learnt of their places in pictures of ``shapes``: here nothing."""
+        return states
 
     def _places(self, grid: torch.Tensor, patches: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Which frame of which picture each patch is of, and its row and column there.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import torch
-from transformers import DynamicCache
+from transformers import Cache
 
-from vlm_ros.export.part import Axes, NamedTensors, Part, Sizes
+from vlm_ros.export.delta_net import with_delta_nets
+from vlm_ros.export.delta_rule import CHUNK_TOKENS
+from vlm_ros.export.layer_cache import layer_caches_of
+from vlm_ros.export.part import EXAMPLE_SIZES, Axes, NamedTensors, Part, Sizes
 
 
 class TokenEmbedding(Part):
@@ -34,30 +38,30 @@ class TokenEmbedding(Part):
 class TextDecoder(Part):
     """New embeddings and the cache so far to the logits of the last position and the cache from then on.
 
-    One graph serves the prompt and every later step: an empty cache is a cache of length 0. ``text`` is the
-    transformers model below ``head``, ``width`` the length of an embedding.
+    One graph serves the prompt and every later step: an empty cache has keys and values of length 0, and states of
+    zeros (see ``layer_cache``). ``text`` is the transformers model below ``head``, ``width`` the length of an
+    embedding.
     """
 
     name = "decoder_model_merged"
 
     def __init__(self, text: torch.nn.Module, head: torch.nn.Module, width: int) -> None:
         super().__init__()
-        self.text = text
+        self.text = with_delta_nets(text)
         self.head = head
         self.width = width
         self.config: Any = text.config
-
-    @property
-    def past_names(self) -> list[tuple[str, str]]:
-        """Layer by layer the names of the cached keys and values that go in."""
-        layers = range(self.config.num_hidden_layers)
-        return [(f"past_key_values.{layer}.key", f"past_key_values.{layer}.value") for layer in layers]
+        self.caches = layer_caches_of(self.config)
+        if self.text is not text:
+            # More than two chunks of a delta net, so that the exporter takes no number of chunks for a constant.
+            self.example_sizes = dataclasses.replace(EXAMPLE_SIZES, sequence=2 * CHUNK_TOKENS + 3)
+            self.more_sizes = (Sizes(2, CHUNK_TOKENS + 1, 3),)
 
     @property
     def axes(self) -> Mapping[str, Axes]:
         tokens = {0: "batch", 1: "sequence"}
         axes = {"inputs_embeds": tokens, "attention_mask": {0: "batch", 1: "total"}, "position_ids": tokens}
-        return axes | {name: {0: "batch", 2: "past"} for names in self.past_names for name in names}
+        return axes | {name: kept for cache in self.caches for name, kept in cache.axes.items()}
 
     def draw(self, sizes: Sizes) -> NamedTensors:
         """Row ``i`` of the batch has its first ``i`` cached tokens masked, as left padding leaves them."""
@@ -70,31 +74,24 @@ class TextDecoder(Part):
             "attention_mask": mask,
             "position_ids": (mask.cumsum(dim=1) - 1)[:, sizes.past :],
         }
-        cached = (batch, self._cached_heads, sizes.past, self._head_width)
-        return inputs | {name: torch.randn(cached) for names in self.past_names for name in names}
-
-    @property
-    def _cached_heads(self) -> int:
-        heads: int = getattr(self.config, "num_key_value_heads", None) or self.config.num_attention_heads
-        return heads
-
-    @property
-    def _head_width(self) -> int:
-        width: int = getattr(self.config, "head_dim", None) or (
-            self.config.hidden_size // self.config.num_attention_heads
-        )
-        return width
+        return inputs | {name: tensor for cache in self.caches for name, tensor in cache.draw(sizes).items()}
 
     def forward(self, inputs: NamedTensors) -> NamedTensors:
+        cache = self.opened_cache(inputs)
         result = self.text(
             inputs_embeds=inputs["inputs_embeds"],
             attention_mask=inputs["attention_mask"],
             position_ids=inputs["position_ids"],
-            past_key_values=DynamicCache([(inputs[key], inputs[value]) for key, value in self.past_names]),
+            past_key_values=cache,
             use_cache=True,
         )
-        outputs = {"logits": self.head(result.last_hidden_state[:, -1:])}
-        for number, layer in enumerate(result.past_key_values.layers):
-            outputs[f"present.{number}.key"] = layer.keys
-            outputs[f"present.{number}.value"] = layer.values
-        return outputs
+        return {"logits": self.head(result.last_hidden_state[:, -1:]), **self.present(cache)}
+
+    def opened_cache(self, inputs: NamedTensors) -> Any:
+        """A transformers cache that holds what of ``inputs`` is cached."""
+        return Cache(layers=[cache.opened(inputs) for cache in self.caches])
+
+    def present(self, cache: Any) -> NamedTensors:
+        """What ``cache``, opened before, holds now, by the names of outputs."""
+        layers = zip(self.caches, cache.layers, strict=True)
+        return {name: tensor for kept, layer in layers for name, tensor in kept.present(layer).items()}

@@ -16,7 +16,7 @@ CHECKED_SIZES = (Sizes(1, 7, 0), Sizes(1, 1, 7), Sizes(3, 2, 4), Sizes(3, 11, 0)
 def check_part(part: Part, runner: Runner) -> Agreement:
     """The worst agreement over all checked sizes and outputs; ``ExportFailed`` where one is not accepted."""
     agreements = []
-    for sizes in CHECKED_SIZES:
+    for sizes in (*CHECKED_SIZES, *part.more_sizes):
         inputs = part.draw(sizes)
         with torch.inference_mode():
             expected = part(inputs)

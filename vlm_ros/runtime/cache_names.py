@@ -1,8 +1,9 @@
 """Which output of a decoder continues which of its cached inputs, whatever the two are called.
 
 Repositories on the hub say ``past_key_values.0.key`` and ``present.0.key``; others ``past_key_0``, ``past.0.value``,
-``past_0`` for both in one tensor, or ``cache.0.k``. What remains of a name without the filling words is its slot:
-the numbers of its layer, and whether it holds keys or values.
+``past_0`` for both in one tensor, or ``cache.0.k``. States of layers without attention are ``past_conv.0`` and
+``past_recurrent.0`` on the hub, continued by ``present_conv.0`` and so on. What remains of a name without the filling
+words is its slot: the numbers of its layer, and whether it holds keys, values or a state.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Most decoders keep (batch, heads, tokens, head size); some (batch, tokens, heads, head size), keys and values in one
 tensor with a leading 2, or all layers in one. Sizes that the graph fixes are taken from it; of those that it leaves
-open one is the batch, and one is the number of tokens. A layer without attention keeps a state of fixed size instead.
+open one is the batch, and one is the number of tokens. A layer without attention keeps states of a fixed size instead:
+the last inputs of a convolution, or what a recurrence has summed up. They begin as zeros.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from vlm_ros.runtime.runner import Dimension, TensorSpec
 
 _TOKEN_WORDS = ("past", "seq", "token", "total", "length")
 _BATCH_WORDS = ("batch", "bsz")
-_STATE_WORDS = ("conv", "state", "ssm", "recurrent")
+_STATE_WORDS = ("conv", "ssm", "recurrent")
 
 
 def token_axis(past: TensorSpec, present: TensorSpec) -> int | None:
@@ -25,11 +26,13 @@ def token_axis(past: TensorSpec, present: TensorSpec) -> int | None:
     """
     if len(past.shape) != len(present.shape):
         raise _refused(past, f"its continuation '{present.name}' has {present.shape}")
+    if any(word in past.name for word in _STATE_WORDS):
+        return None
     named = _named_dimensions(past)
     is_open = [axis for axis in range(len(past.shape)) if isinstance(_size(past, present, axis), str)]
     batch = _batch_axis(named, is_open)
     candidates = [axis for axis in is_open if axis != batch]
-    if not candidates and any(word in past.name for word in _STATE_WORDS):
+    if not candidates and "state" in past.name:
         return None
     if len(candidates) > 1:
         candidates = [axis for axis in candidates if any(word in named[axis] for word in _TOKEN_WORDS)]
@@ -42,13 +45,16 @@ def empty_cache(past: TensorSpec, present: TensorSpec) -> NDArray[np.generic]:
     """What ``past`` is before the first token, for one sequence: without tokens, or a state of zeros."""
     tokens = token_axis(past, present)
     sizes = [_size(past, present, axis) for axis in range(len(past.shape))]
-    batch = _batch_axis(_named_dimensions(past), [axis for axis, size in enumerate(sizes) if isinstance(size, str)])
+    is_open = [axis for axis, size in enumerate(sizes) if isinstance(size, str)]
+    batch = _batch_axis(_named_dimensions(past), is_open)
     if tokens is not None:
         sizes[tokens] = 0
+    elif batch is None and is_open:
+        batch = is_open[0]
     if batch is not None:
         sizes[batch] = 1
     if any(isinstance(size, str) for size in sizes):
-        raise _refused(past, "it leaves heads or head size open")
+        raise _refused(past, "it leaves more open than the batch and the number of tokens")
     return np.zeros([int(size) for size in sizes], past.dtype)
 
 

@@ -1,4 +1,4 @@
-"""The keys and values that a decoder keeps of the tokens it has seen.
+"""The keys, values and states that a decoder keeps of the tokens it has seen.
 
 Names, shapes and types are those of the graph: ``cache_names`` says which output continues which input, and
 ``cache_shape`` what an empty cache is. A decoder that also looks at what an encoder gave takes

@@ -1,4 +1,4 @@
-"""Pictures of any shape as a row of patches, as Qwen2-VL and Qwen2.5-VL look at them.
+"""Pictures of any shape as a row of patches, as Qwen2-VL, Qwen2.5-VL and Qwen3.5 look at them.
 
 Bit-equal to their Pillow-based image processor in transformers.
 """

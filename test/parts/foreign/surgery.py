@@ -158,6 +158,51 @@ def new_tokens_only(model: Model) -> None:
             outer(model, value.name, cut)
 
 
+def with_states(model: Model) -> None:
+    """A layer in front that keeps states of a fixed size: the last inputs of a convolution, and the sum of all."""
+    width, kernel = 32, 3
+    draw = np.random.default_rng(3)
+    weight = constant(model, "conv_weight", draw.normal(0, 0.3, (width, 1, kernel)), np.float32)
+    fading = constant(model, "sum_weight", 0.02, np.float32)
+    start, end, last = (
+        constant(model, "from", [1]),
+        constant(model, "to", [2**31]),
+        constant(model, "kernel", [-kernel]),
+    )
+    axis, token = constant(model, "conv_axis", [2]), constant(model, "token_axis", 1)
+    as_row, as_state = constant(model, "as_row", [-1, 1, width]), constant(model, "as_state", [-1, 4, width // 4, 1])
+    for side, values in (("past", model.graph.input), ("present", model.graph.output)):
+        values.append(helper.make_tensor_value_info(f"{side}_conv.2", FLOAT, ["batch", width, kernel]))
+        values.append(helper.make_tensor_value_info(f"{side}_recurrent.2", FLOAT, ["batch", 4, width // 4, 1]))
+    nodes = [
+        helper.make_node("Transpose", ["inputs_embeds"], ["channels"], perm=[0, 2, 1]),
+        helper.make_node("Concat", ["past_conv.2", "channels"], ["seen"], axis=2),
+        helper.make_node("Slice", ["seen", last, end, axis], ["present_conv.2"]),
+        helper.make_node("Slice", ["seen", start, end, axis], ["seen_now"]),
+        helper.make_node("Conv", ["seen_now", weight], ["convolved_channels"], group=width),
+        helper.make_node("Transpose", ["convolved_channels"], ["convolved"], perm=[0, 2, 1]),
+        helper.make_node("CumSum", ["inputs_embeds", token], ["sum_of_new"]),
+        helper.make_node("Reshape", ["past_recurrent.2", as_row], ["sum_before"]),
+        helper.make_node("Add", ["sum_of_new", "sum_before"], ["sum"]),
+        helper.make_node("Slice", ["sum", constant(model, "end", [-1]), end, start], ["sum_at_end"]),
+        helper.make_node("Reshape", ["sum_at_end", as_state], ["present_recurrent.2"]),
+        helper.make_node("Mul", ["sum", fading], ["faded_sum"]),
+        helper.make_node("Add", ["inputs_embeds", "convolved"], ["with_convolution"]),
+        helper.make_node("Add", ["with_convolution", "faded_sum"], ["with_states"]),
+    ]
+    for node in model.graph.node:
+        node.input[:] = ["with_states" if name == "inputs_embeds" else name for name in node.input]
+    for node in reversed(nodes):
+        model.graph.node.insert(0, node)
+
+
+def unnamed_batches(model: Model) -> None:
+    """States whose batch has no name."""
+    for value in (*model.graph.input, *model.graph.output):
+        if value.name.endswith(".2"):
+            reshape_spec(value, [None, *sizes(value)[1:]])
+
+
 def without_positions(model: Model) -> None:
     """Positions counted inside the graph."""
     drop_input(model, "position_ids")

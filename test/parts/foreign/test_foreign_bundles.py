@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -258,6 +259,32 @@ def test_bundle_is_refused_with_the_reason_when_a_file_is_not_what_it_should_be(
     spoil(folder)
     with pytest.raises(VlmRosError, match=said):
         answers(Bundle(folder))
+
+
+STATES: dict[str, tuple[Change, ...]] = {
+    "float32": (surgery.with_states,),
+    "float16": (surgery.with_states, surgery.retype),
+    "batch without a name": (surgery.with_states, surgery.unnamed_batches),
+}
+
+
+@pytest.mark.parametrize("form", STATES)
+def test_states_go_from_run_to_run_when_a_layer_keeps_some(form: str, folder: Path, ours: list) -> None:
+    change(folder, DECODER, *STATES[form])
+    model = load_model(Bundle(folder), threads=1)
+    decoder, tokens = model.decoder, list(range(10, 40))
+    whole, _ = decoder.step(decoder.embed(tokens), decoder.begin())
+    _, cache = decoder.step(decoder.embed(tokens[:11]), decoder.begin())
+    pieces, _ = decoder.step(decoder.embed(tokens[11:]), cache)
+    np.testing.assert_allclose(pieces, whole, atol=0.1 if form == "float16" else 1e-5)
+    for state in ("past_conv.2", "past_recurrent.2"):
+        lost = {**cache.feeds, state: np.zeros_like(cache.feeds[state])}
+        other, _ = decoder.step(decoder.embed(tokens[11:12]), dataclasses.replace(cache, feeds=lost))
+        right, _ = decoder.step(decoder.embed(tokens[11:12]), cache)
+        assert not np.allclose(other, right, atol=0.1)
+    model.close()
+    assert same(answers(Bundle(folder)), answers(Bundle(folder)))
+    assert not same(answers(Bundle(folder)), ours, tolerance=0.1)
 
 
 def test_answers_are_ours_when_the_decoder_comes_in_two_graphs(folder: Path, ours: list) -> None:

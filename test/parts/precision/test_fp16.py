@@ -13,6 +13,7 @@ from parts import answers, chain, rows, weight
 from vlm_ros.build.precision.fp16 import fp16_from_fp32
 from vlm_ros.build.precision.ranges import measured_peaks
 from vlm_ros.core.agreement import agreement_of
+from vlm_ros.core.errors import BuildFailed
 
 WIDTH = 32
 
@@ -56,3 +57,38 @@ def test_sum_inside_a_mean_counts() -> None:
     made = fp16_from_fp32(model, [feeds])
     mean = next(node for node in made.graph.node if node.op_type == "ReduceMean")
     assert kinds_of(made)[mean.input[0]] == TensorProto.FLOAT
+
+
+def with_scan(*, reads_outside: bool) -> onnx.ModelProto:
+    """A product, and the sums of its rows so far by a Scan, which may add a weight of the graph around it."""
+    model = chain(weight(WIDTH, WIDTH))
+    value = onnx.helper.make_tensor_value_info
+    body = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("Add", ["sum", "row"], ["next"]),
+            onnx.helper.make_node("Add", ["next", "offset" if reads_outside else "next"], ["given"]),
+        ],
+        "body",
+        [value("sum", TensorProto.FLOAT, [WIDTH]), value("row", TensorProto.FLOAT, [WIDTH])],
+        [value("next", TensorProto.FLOAT, [WIDTH]), value("given", TensorProto.FLOAT, [WIDTH])],
+    )
+    model.graph.node.append(
+        onnx.helper.make_node("Scan", ["offset", "t0"], ["last", "sums"], "scan", body=body, num_scan_inputs=1)
+    )
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.ones(WIDTH, np.float32), "offset"))
+    model.graph.output.append(value("sums", TensorProto.FLOAT, ["batch", WIDTH]))
+    return model
+
+
+def test_loop_stays_fp32_when_it_reads_its_inputs_alone(tmp_path: Path) -> None:
+    model, feeds = with_scan(reads_outside=False), rows(WIDTH)
+    made = fp16_from_fp32(model, [feeds])
+    assert kinds_of(made)["product_0"] == TensorProto.FLOAT16
+    assert made.graph.output[-1].type.tensor_type.elem_type == TensorProto.FLOAT
+    expected = answers(model, feeds, tmp_path)["sums"]
+    assert agreement_of(answers(made, feeds, tmp_path)["sums"], expected).correlation > 0.99999
+
+
+def test_loop_is_refused_when_it_reads_what_is_around_it() -> None:
+    with pytest.raises(BuildFailed, match="'scan' is a branch or a loop"):
+        fp16_from_fp32(with_scan(reads_outside=True), [rows(WIDTH)])

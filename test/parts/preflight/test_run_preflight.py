@@ -58,6 +58,17 @@ def test_cache_is_that_of_a_full_context() -> None:
     assert cache_bytes({"model_type": "clip"}) == 0
 
 
+def test_cache_counts_tokens_in_layers_that_attend_alone() -> None:
+    sizes = {"num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 256}
+    sizes |= {"hidden_size": 1024, "conv_L_cache": 3, "linear_conv_kernel_dim": 4}
+    sizes |= {"linear_num_key_heads": 16, "linear_num_value_heads": 16}
+    sizes |= {"linear_key_head_dim": 128, "linear_value_head_dim": 128, "max_position_embeddings": 1000}
+    kinds = ["linear_attention", "conv", "full_attention", "linear_attention"]
+    states = 2 * (6144 * 4 + 16 * 128 * 128) + 1024 * 3
+    assert cache_bytes({"text_config": {**sizes, "layer_types": kinds}}) == 4 * (2 * 2 * 256 * 1000 + states)
+    assert cache_bytes({"text_config": sizes}) == 4 * 4 * 2 * 2 * 256 * 1000
+
+
 def test_batch_is_as_large_as_memory_allows() -> None:
     one_bytes, more_bytes = run_peak_bytes(BUNDLE, GRAPHS), row_bytes(BUNDLE.config)
     assert more_bytes == 2 * cache_bytes(BUNDLE.config) + picture_bytes(BUNDLE.config)

@@ -7,15 +7,15 @@ from typing import Any
 
 from vlm_ros.build.precision.onnx_library import Model, Node
 
-PAST, PRESENT = "past_key_values.", "present."
+_CACHED = ("past_key_values.", "past_conv.", "past_recurrent.", "present.", "present_conv.", "present_recurrent.")
 
 _SHAPES_ONLY = {"Shape", "Size"}
 """Operators whose results depend on how large a tensor is, not on what it holds."""
 
 
 def layer_of(name: str) -> int:
-    """The layer whose key or value ``name`` is; -1 where it is neither."""
-    for prefix in (PAST, PRESENT):
+    """The layer whose key, value or state ``name`` is; -1 where it is none of these."""
+    for prefix in _CACHED:
         number = name[len(prefix) :].partition(".")[0] if name.startswith(prefix) else ""
         if number.isdigit():
             return int(number)

@@ -114,8 +114,10 @@ def grow_cache_in_place(model: Model) -> bool:
 def _is_whole_cache(model: Model, names: Collection[str]) -> bool:
     """Whether ``names`` are all that is cached, in tensors of one type and size."""
     cached = [value for value in model.graph.input if value.name.startswith("past")]
+    if {value.name for value in cached} != set(names):  # states of layers without attention do not grow
+        return False
     kinds = {(kind.elem_type, *(kind.shape.dim[axis].dim_value for axis in (1, 3))) for kind in map(_kind, cached)}
-    return {value.name for value in cached} == set(names) and len(kinds) == 1 and 0 not in kinds.pop()
+    return len(kinds) == 1 and 0 not in kinds.pop()
 
 
 def _kind(value: Any) -> Any:

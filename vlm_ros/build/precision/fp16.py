@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from vlm_ros.build.precision.graph import (
     Array,
     Feeds,
+    all_nodes,
     constants,
     copy_of,
     drop_unused,
@@ -30,8 +32,9 @@ def fp16_from_fp32(model: Model, samples: Sequence[Feeds]) -> Model:
     """``model`` in fp16 but for the nodes that leave its range on ``samples``, or take no fp16 by the standard.
 
     Between two nodes that stay in fp32 nothing is narrowed. The caches of a decoder become fp16; all
-    other inputs and outputs stay as they are, so that parts of different precisions go together.
-    Raises ``BuildFailed`` for a graph with branches or loops.
+    other inputs and outputs stay as they are, so that parts of different precisions go together: states among them,
+    which sum up what thousands of tokens left. So do loops that read nothing but their inputs, as a Scan over chunks.
+    Raises ``BuildFailed`` for a graph with other loops or branches.
     """
     named = named_nodes(copy_of(model))
     peaks = measured_peaks(named, samples)
@@ -143,10 +146,21 @@ def _kind(value: object) -> int:
     return int(value.type.tensor_type.elem_type)  # type: ignore[attr-defined]
 
 
+def _stands_alone(graph: Any) -> bool:
+    """Whether ``graph``, which is within a node, reads nothing of what is around it."""
+    own = {value.name for value in (*graph.input, *graph.initializer)}
+    own |= {name for node in all_nodes(graph) for name in node.output}
+    read = {name for node in all_nodes(graph) for name in node.input} | {value.name for value in graph.output}
+    return read <= own | {""}
+
+
 def _takes_fp16(node: Node, opset: int) -> bool:
     """Whether the standard lets the floats of ``node`` be fp16."""
-    if any(attribute.HasField("g") for attribute in node.attribute):
+    graphs = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+    if graphs and not all(map(_stands_alone, graphs)):
         raise BuildFailed(f"'{node.name}' is a branch or a loop ({node.op_type}): export the model without, then again")
+    if graphs:
+        return False
     if node.domain not in ("", "ai.onnx"):
         return False
     schema = onnx.defs.get_schema(node.op_type, opset, "")
