@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from vlm_ros.core.config import setting
@@ -23,6 +24,8 @@ _BLINK_S, _BLINK_ANSWERS = 0.3, 1.5
 _AFTER_IT_S = 12.0
 _THERE_M = 0.5
 _TURN_AFTER_RAD = 1.5
+_SWERVE_RAD = math.radians(15.0)
+"""So far past the target the robot turns to get round something: it stays well within the picture."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class FollowPolicy:
         if self._quarry.near or target.distance_from(senses.pose) - kept_m < _CLOSE_ENOUGH_M:
             velocity = self._steering.turn(senses, target.angle_from(senses.pose))
             return Wish(velocity, State.WATCHING, "the target is close enough")
-        velocity = self._steering.drive(senses, self._memory, target, kept_m)
+        velocity = self._steering.drive(senses, self._memory, target, kept_m, _SWERVE_RAD)
         return Wish(velocity, State.FOLLOWING, "the target is ahead")
 
     def _go_after(self, senses: Senses, target: Place) -> Wish:
