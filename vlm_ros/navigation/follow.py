@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vlm_ros.core.config import setting
 from vlm_ros.core.motion import Pose
+from vlm_ros.navigation.lingering import Lingering
 from vlm_ros.navigation.memory import Memory
 from vlm_ros.navigation.place import Place
 from vlm_ros.navigation.policy import Senses, Wish
@@ -22,8 +23,6 @@ _FADING = 30.0
 _CLOSE_ENOUGH_M = 0.15
 _BLINK_S, _BLINK_ANSWERS = 0.3, 1.5
 _AFTER_IT_S = 12.0
-_THERE_M = 0.5
-_TURN_AFTER_RAD = 1.5
 _SWERVE_RAD = math.radians(15.0)
 """So far past the target the robot turns to get round something: it stays well within the picture."""
 
@@ -47,7 +46,7 @@ class FollowPolicy:
         self._steering = Steering(config, self._memory.eyes.half_fov_rad)
         self._seeking = Seeking(config, self._memory, self._steering, pose)
         self._quarry = Quarry(self._memory.eyes, config.near_m)
-        self._was_there = False
+        self._lingering: Lingering | None = None
 
     def step(self, senses: Senses) -> Wish:
         """The wish for this moment."""
@@ -61,8 +60,8 @@ class FollowPolicy:
             return self._seeking.step(senses, learnt)
         self._seeking.interrupt()
         if unseen_s > _BLINK_S + _BLINK_ANSWERS * senses.answer_every_s:
-            return self._go_after(senses, place)
-        self._was_there = False
+            return self._look_after(senses, place)
+        self._lingering = None
         return self._follow(senses, place)
 
     def _follow(self, senses: Senses, target: Place) -> Wish:
@@ -73,13 +72,12 @@ class FollowPolicy:
         velocity = self._steering.drive(senses, self._memory, target, kept_m, _SWERVE_RAD)
         return Wish(velocity, State.FOLLOWING, "the target is ahead")
 
-    def _go_after(self, senses: Senses, target: Place) -> Wish:
-        """To the side it left the picture, or to where it vanished, and then round."""
-        in_view = abs(target.angle_from(senses.pose)) < self._memory.eyes.half_fov_rad
-        there = self._quarry.near or target.distance_from(senses.pose) < _THERE_M
-        self._was_there = self._was_there or there or (in_view and self._quarry.aside)
-        if self._was_there:
-            velocity = self._steering.turn(senses, _TURN_AFTER_RAD * self._quarry.side)
-        else:
-            velocity = self._steering.drive(senses, self._memory, target)
-        return Wish(velocity, State.FOLLOWING, "going after the target")
+    def _look_after(self, senses: Senses, target: Place) -> Wish:
+        """Beside where it vanished, on both sides, and all around."""
+        if self._lingering is None:
+            heading_rad = senses.pose.yaw_rad + target.angle_from(senses.pose)
+            self._lingering = Lingering(heading_rad, self._quarry.side)
+        angle_rad = self._lingering.turn_rad(senses)
+        if angle_rad is None:
+            return Wish(self._steering.drive(senses, self._memory, target), State.FOLLOWING, "going after the target")
+        return Wish(self._steering.turn(senses, angle_rad), State.FOLLOWING, "the target has just been here")
