@@ -23,6 +23,7 @@ _FADING = 30.0
 _CLOSE_ENOUGH_M = 0.15
 _BLINK_S, _BLINK_ANSWERS = 0.3, 1.5
 _AFTER_IT_S = 12.0
+_THERE_M = 0.5
 _SWERVE_RAD = math.radians(15.0)
 """So far past the target the robot turns to get round something: it stays well within the picture."""
 
@@ -60,7 +61,7 @@ class FollowPolicy:
             return self._seeking.step(senses, learnt)
         self._seeking.interrupt()
         if unseen_s > _BLINK_S + _BLINK_ANSWERS * senses.answer_every_s:
-            return self._look_after(senses, place)
+            return self._go_after(senses, place)
         self._lingering = None
         return self._follow(senses, place)
 
@@ -72,12 +73,13 @@ class FollowPolicy:
         velocity = self._steering.drive(senses, self._memory, target, kept_m, _SWERVE_RAD)
         return Wish(velocity, State.FOLLOWING, "the target is ahead")
 
-    def _look_after(self, senses: Senses, target: Place) -> Wish:
-        """Beside where it vanished, on both sides, and all around."""
+    def _go_after(self, senses: Senses, target: Place) -> Wish:
+        """Looks to both sides of where it vanished, goes there, and looks all around."""
         if self._lingering is None:
-            heading_rad = senses.pose.yaw_rad + target.angle_from(senses.pose)
-            self._lingering = Lingering(heading_rad, self._quarry.side)
-        angle_rad = self._lingering.turn_rad(senses)
-        if angle_rad is None:
-            return Wish(self._steering.drive(senses, self._memory, target), State.FOLLOWING, "going after the target")
-        return Wish(self._steering.turn(senses, angle_rad), State.FOLLOWING, "the target has just been here")
+            self._lingering = Lingering(senses.pose.yaw_rad + target.angle_from(senses.pose), self._quarry.side)
+        there = self._quarry.near or target.distance_from(senses.pose) < _THERE_M
+        angle_rad = self._lingering.turn_rad(senses, all_around=there)
+        if angle_rad is not None:
+            return Wish(self._steering.turn(senses, angle_rad), State.FOLLOWING, "the target has just been here")
+        velocity = self._steering.drive(senses, self._memory, target, swerve_rad=self._memory.eyes.half_fov_rad)
+        return Wish(velocity, State.FOLLOWING, "going after the target")
