@@ -41,9 +41,9 @@ def blocked(range):
 
 @pytest.mark.parametrize(("bearing", "sign"), [("left", 1), ("right", -1)])
 def test_robot_turns_to_the_side_where_the_target_left_the_picture(bearing, sign):
-    outputs = follow((lambda at: seen(bearing, "near", at_s=at), 0.4), (gone, 1.9))
+    outputs = follow((lambda at: seen(bearing, "near", at_s=at), 0.4), (gone, 1.0))
     assert outputs[-1].state == "following"
-    assert 45.0 < sign * headings_deg(outputs)[-1] < 80.0
+    assert 40.0 < sign * headings_deg(outputs)[-1] < 80.0
 
 
 def test_robot_goes_to_where_the_target_vanished_when_it_was_far_and_is_on_neither_side():
