@@ -24,7 +24,7 @@ _CLOSE_ENOUGH_M = 0.15
 _BLINK_S, _BLINK_ANSWERS = 0.3, 1.5
 _AFTER_IT_S = 12.0
 _THERE_M = 0.5
-_SWERVE_RAD = math.radians(15.0)
+_SWERVE_RAD = math.radians(25.0)
 """So far past the target the robot turns to get round something: it stays well within the picture."""
 
 
