@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from vlm_ros.core.config import setting
@@ -24,8 +23,9 @@ _CLOSE_ENOUGH_M = 0.15
 _BLINK_S, _BLINK_ANSWERS = 0.3, 1.5
 _AFTER_IT_S = 12.0
 _THERE_M = 0.5
-_SWERVE_RAD = math.radians(25.0)
-"""So far past the target the robot turns to get round something: it stays well within the picture."""
+_SWERVE = 0.8
+"""How far past the target the robot turns to get round something, as a share of the angle at which a target in a side
+third is taken to be: a target that gets there makes the robot turn back, before it leaves the picture."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class FollowPolicy:
         if self._quarry.near or target.distance_from(senses.pose) - kept_m < _CLOSE_ENOUGH_M:
             velocity = self._steering.turn(senses, target.angle_from(senses.pose))
             return Wish(velocity, State.WATCHING, "the target is close enough")
-        velocity = self._steering.drive(senses, self._memory, target, kept_m, _SWERVE_RAD)
+        velocity = self._steering.drive(senses, self._memory, target, kept_m, _SWERVE * self._memory.eyes.aside_rad)
         return Wish(velocity, State.FOLLOWING, "the target is ahead")
 
     def _go_after(self, senses: Senses, target: Place) -> Wish:

@@ -46,7 +46,7 @@ class Quarry:
         return 0.0 if percept is None or self.place is None else max(0.0, percept.stamp_s - self._seen_s)
 
     def _angle_rad(self, bearing: Bearing | None) -> float:
-        aside_rad = (self._eyes.half_fov_rad + self._eyes.third_rad) / 2
+        aside_rad = self._eyes.aside_rad
         return {Bearing.LEFT: aside_rad, Bearing.RIGHT: -aside_rad}.get(bearing, 0.0)  # type: ignore[arg-type]
 
 

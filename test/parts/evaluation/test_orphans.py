@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -23,13 +24,12 @@ with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), initializer=en
 def alive(pid):
     """Whether a process runs; one that has ended and that nobody has asked about does not."""
     try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="asks /proc what runs")
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="asks /proc what runs")
 @pytest.mark.parametrize("busy_s", [0, 60])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_workers_end_when_their_parent_is_killed(number, busy_s):

@@ -7,8 +7,8 @@ import pytest
 
 from vlm_ros.core.motion import Pose
 from vlm_ros.core.percept import PathAhead
-from vlm_ros.navigation.floor import Floor
 from vlm_ros.navigation.eyes import Eyes, EyesConfig
+from vlm_ros.navigation.floor import Floor
 from vlm_ros.navigation.grid import Grid
 from vlm_ros.navigation.ground import Ground
 from vlm_ros.navigation.sight import rings_m, unhidden, views

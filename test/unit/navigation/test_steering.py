@@ -110,5 +110,5 @@ def test_robot_turns_no_further_past_its_goal_than_it_may_when_the_way_is_blocke
     facing = Pose(0.0, 0.0, side * 0.3)
     for swerve_rad, further in ((math.pi, True), (0.3, False)):
         known = memory(0, side * 15, side * -30, side * -60, times=8)
-        turn = side * steering().drive(senses(nothing("blocked"), facing), known, place(0), 0.0, swerve_rad).angular_radps
-        assert (turn > 0.05) == further
+        velocity = steering().drive(senses(nothing("blocked"), facing), known, place(0), 0.0, swerve_rad)
+        assert (side * velocity.angular_radps > 0.05) == further
