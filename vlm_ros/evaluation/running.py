@@ -12,6 +12,7 @@ from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadConfig
 from vlm_ros.evaluation.episode import EpisodeConfig, run_episode
 from vlm_ros.evaluation.metrics import EpisodeResult
+from vlm_ros.evaluation.orphans import end_with_parent
 from vlm_ros.evaluation.sources import BlindSource, ModelSource, OracleSource, PerceptSource
 from vlm_ros.navigation.navigator import Mode
 from vlm_ros.sim.draw import draw_scene, with_walking_target
@@ -80,6 +81,7 @@ _runner: _Runner | None = None
 def _begin(runs: Runs) -> None:
     """Prepare a worker process."""
     global _runner
+    end_with_parent()
     _runner = _Runner(runs)
 
 

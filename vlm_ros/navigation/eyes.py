@@ -39,6 +39,8 @@ class Eyes:
         self._near_m = config.near_m
         self.half_fov_rad = math.radians(config.camera_fov_deg) / 2
         self.third_rad = math.atan(math.tan(self.half_fov_rad) / 3)
+        self.aside_rad = (self.half_fov_rad + self.third_rad) / 2
+        """The middle of the left third of the picture."""
         self.forward_m = config.camera_forward_m
 
     def recall(self, distance_m: Floats, angle_rad: Floats) -> Floats:

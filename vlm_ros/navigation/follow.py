@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from vlm_ros.core.config import setting
 from vlm_ros.core.motion import Pose
+from vlm_ros.navigation.lingering import Lingering
 from vlm_ros.navigation.memory import Memory
 from vlm_ros.navigation.place import Place
 from vlm_ros.navigation.policy import Senses, Wish
@@ -22,7 +23,9 @@ _CLOSE_ENOUGH_M = 0.15
 _BLINK_S, _BLINK_ANSWERS = 0.3, 1.5
 _AFTER_IT_S = 12.0
 _THERE_M = 0.5
-_TURN_AFTER_RAD = 1.5
+_SWERVE = 0.8
+"""How far past the target the robot turns to get round something, as a share of the angle at which a target in a side
+third is taken to be: a target that gets there makes the robot turn back, before it leaves the picture."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class FollowPolicy:
         self._steering = Steering(config, self._memory.eyes.half_fov_rad)
         self._seeking = Seeking(config, self._memory, self._steering, pose)
         self._quarry = Quarry(self._memory.eyes, config.near_m)
-        self._was_there = False
+        self._lingering: Lingering | None = None
 
     def step(self, senses: Senses) -> Wish:
         """The wish for this moment."""
@@ -59,7 +62,7 @@ class FollowPolicy:
         self._seeking.interrupt()
         if unseen_s > _BLINK_S + _BLINK_ANSWERS * senses.answer_every_s:
             return self._go_after(senses, place)
-        self._was_there = False
+        self._lingering = None
         return self._follow(senses, place)
 
     def _follow(self, senses: Senses, target: Place) -> Wish:
@@ -67,16 +70,16 @@ class FollowPolicy:
         if self._quarry.near or target.distance_from(senses.pose) - kept_m < _CLOSE_ENOUGH_M:
             velocity = self._steering.turn(senses, target.angle_from(senses.pose))
             return Wish(velocity, State.WATCHING, "the target is close enough")
-        velocity = self._steering.drive(senses, self._memory, target, kept_m)
+        velocity = self._steering.drive(senses, self._memory, target, kept_m, _SWERVE * self._memory.eyes.aside_rad)
         return Wish(velocity, State.FOLLOWING, "the target is ahead")
 
     def _go_after(self, senses: Senses, target: Place) -> Wish:
-        """To the side it left the picture, or to where it vanished, and then round."""
-        in_view = abs(target.angle_from(senses.pose)) < self._memory.eyes.half_fov_rad
+        """Looks to both sides of where it vanished, goes there, and looks all around."""
+        if self._lingering is None:
+            self._lingering = Lingering(senses.pose.yaw_rad + target.angle_from(senses.pose), self._quarry.side)
         there = self._quarry.near or target.distance_from(senses.pose) < _THERE_M
-        self._was_there = self._was_there or there or (in_view and self._quarry.aside)
-        if self._was_there:
-            velocity = self._steering.turn(senses, _TURN_AFTER_RAD * self._quarry.side)
-        else:
-            velocity = self._steering.drive(senses, self._memory, target)
+        angle_rad = self._lingering.turn_rad(senses, all_around=there)
+        if angle_rad is not None:
+            return Wish(self._steering.turn(senses, angle_rad), State.FOLLOWING, "the target has just been here")
+        velocity = self._steering.drive(senses, self._memory, target, swerve_rad=self._memory.eyes.half_fov_rad)
         return Wish(velocity, State.FOLLOWING, "going after the target")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vlm_ros.core.motion import Pose, Scan
 from vlm_ros.core.percept import PathAhead
+from vlm_ros.navigation.eyes import Eyes
 from vlm_ros.navigation.grid import Floats, Grid
 from vlm_ros.navigation.place import Place
 
@@ -39,17 +40,23 @@ _WIDE = 3.0
 class Ground:
     """Starts with next to nothing in the way anywhere."""
 
-    def __init__(self, pose: Pose) -> None:
+    def __init__(self, pose: Pose, eyes: Eyes) -> None:
+        self._eyes = eyes
         self._grid = Grid(pose.x_m, pose.y_m, _HALF_M, _CELL_M)
         self._taken: Floats = np.full(self._grid.count**2 + 1, _PRIOR)
         """One more cell than the grid has: the last stands for everything outside (index -1)."""
         self._known = np.zeros(self._grid.count**2 + 1, dtype=np.bool_)
 
     def learn(self, path: PathAhead, seen_from: Pose, weight: float) -> None:
-        """Take an answer about the way straight ahead of ``seen_from``; ``weight`` as for the target."""
+        """Take an answer about the way straight ahead of ``seen_from``; ``weight`` as for the target.
+
+        It speaks of what is in the picture: beside the front of the robot there is floor that is not.
+        """
         if path is PathAhead.UNKNOWN:
             return
-        cells = np.unique(self._corridor(seen_from, np.zeros(1), SEEN_FROM_M, SEEN_TO_M, HALF_WIDTH_M))
+        along_m, aside_m = _corridor_points(SEEN_FROM_M, SEEN_TO_M, HALF_WIDTH_M)
+        in_view = np.abs(np.arctan2(aside_m, along_m - self._eyes.forward_m)) <= self._eyes.half_fov_rad
+        cells = np.unique(self._cells_at(seen_from, np.zeros(1), along_m[in_view], aside_m[in_view]))
         before = self._taken[cells]
         blocked = 1.0 - float(np.prod(1.0 - before))
         says_so, says_wrongly = (_RIGHT, _WRONG) if path is PathAhead.BLOCKED else (1.0 - _RIGHT, 1.0 - _WRONG)
@@ -111,10 +118,19 @@ class Ground:
         self, pose: Pose, angles_rad: Floats, from_m: float, to_m: float, half_width_m: float
     ) -> NDArray[np.int64]:
         """Cells of the corridor in each direction, shape (directions, points)."""
-        across = np.linspace(-half_width_m, half_width_m, round(2 * half_width_m / _CELL_M) + 1)
-        along, aside = np.meshgrid(np.arange(from_m, to_m + 1e-9, _CELL_M), across)
+        return self._cells_at(pose, angles_rad, *_corridor_points(from_m, to_m, half_width_m))
+
+    def _cells_at(self, pose: Pose, angles_rad: Floats, along_m: Floats, aside_m: Floats) -> NDArray[np.int64]:
+        """Cells of points along and beside each direction, shape (directions, points)."""
         heading = pose.yaw_rad + angles_rad[:, np.newaxis]
         cos, sin = np.cos(heading), np.sin(heading)
-        x_m = pose.x_m + cos * along.ravel() - sin * aside.ravel()
-        y_m = pose.y_m + sin * along.ravel() + cos * aside.ravel()
+        x_m = pose.x_m + cos * along_m - sin * aside_m
+        y_m = pose.y_m + sin * along_m + cos * aside_m
         return self._grid.cells_at(x_m, y_m)
+
+
+def _corridor_points(from_m: float, to_m: float, half_width_m: float) -> tuple[Floats, Floats]:
+    """Points of a corridor, a cell apart: how far along each is, and how far aside (left positive)."""
+    across = np.linspace(-half_width_m, half_width_m, round(2 * half_width_m / _CELL_M) + 1)
+    along, aside = np.meshgrid(np.arange(from_m, to_m + 1e-9, _CELL_M), across)
+    return along.ravel(), aside.ravel()

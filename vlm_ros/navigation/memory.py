@@ -30,7 +30,7 @@ class Memory:
     def __init__(self, config: EyesConfig, pose: Pose, reach_m: float, sight_m: float = SIGHT_M) -> None:
         self.eyes = Eyes(config, sight_m)
         self.belief = TargetBelief(self.eyes, pose, reach_m)
-        self.ground = Ground(pose)
+        self.ground = Ground(pose, self.eyes)
         self.looks = Looks()
         self.floor = Floor(self.belief.grid)
         self.elapsed_s = 0.0

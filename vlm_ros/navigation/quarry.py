@@ -21,8 +21,8 @@ class Quarry:
     def __init__(self, eyes: Eyes, near_m: float) -> None:
         self._eyes, self._near_m = eyes, near_m
         self.place: Place | None = None
-        self.near = self.aside = False
-        """Whether it was near, and whether it was to one side of the picture."""
+        self.near = False
+        """Whether it was near."""
         self.side = 1.0
         """1 when it was last seen to go to the left, -1 to the right."""
         self._seen_s = 0.0
@@ -36,8 +36,7 @@ class Quarry:
         self.near = percept.range is Range.NEAR
         seen = Place.seen_at(eye, angle_rad, self._near_m * (_NEAR_SHARE if self.near else _FAR_SHARE))
         place = seen if self.place is None else _between(seen, self.place)
-        self.aside = percept.bearing is not Bearing.CENTER
-        if self.aside:
+        if percept.bearing is not Bearing.CENTER:
             self.side = 1.0 if percept.bearing is Bearing.LEFT else -1.0
         self.place, self._seen_s = place, percept.stamp_s
 
@@ -47,7 +46,7 @@ class Quarry:
         return 0.0 if percept is None or self.place is None else max(0.0, percept.stamp_s - self._seen_s)
 
     def _angle_rad(self, bearing: Bearing | None) -> float:
-        aside_rad = (self._eyes.half_fov_rad + self._eyes.third_rad) / 2
+        aside_rad = self._eyes.aside_rad
         return {Bearing.LEFT: aside_rad, Bearing.RIGHT: -aside_rad}.get(bearing, 0.0)  # type: ignore[arg-type]
 
 

@@ -68,8 +68,13 @@ class Steering:
         self._course_rad = self._moving_from = None
         return Velocity(0.0, self._turn_rate(senses, angle_rad))
 
-    def drive(self, senses: Senses, memory: Memory, goal: Place, stop_before_m: float = 0.0) -> Velocity:
-        """Go to ``goal`` around what is in between, and stop ``stop_before_m`` before it (but creep on till told)."""
+    def drive(
+        self, senses: Senses, memory: Memory, goal: Place, stop_before_m: float = 0.0, swerve_rad: float = math.pi
+    ) -> Velocity:
+        """Go to ``goal`` around what is in between, and stop ``stop_before_m`` before it (but creep on till told).
+
+        The robot looks at most ``swerve_rad`` past ``goal``, whatever is in the way.
+        """
         pose, ground = senses.pose, memory.ground
         distance_m = max(_CREEP_M, goal.distance_from(pose) - stop_before_m)
         if self._hears(senses) or self._course_rad is None:
@@ -81,6 +86,9 @@ class Steering:
             next_place = ways.next_to(goal) if around else goal
             self._note_progress(senses, memory, next_place)
             self._course_rad = self._course_to(next_place, senses, memory)
+        if swerve_rad < math.pi:
+            off_rad = wrapped(self._course_rad - pose.yaw_rad - goal.angle_from(pose))
+            self._course_rad += min(max(off_rad, -swerve_rad), swerve_rad) - off_rad
         angle_rad = wrapped(self._course_rad - pose.yaw_rad)
         turn_radps = self._turn_rate(senses, angle_rad)
         if abs(angle_rad) > _TURN_FIRST_RAD:

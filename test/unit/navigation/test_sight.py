@@ -7,6 +7,7 @@ import pytest
 
 from vlm_ros.core.motion import Pose
 from vlm_ros.core.percept import PathAhead
+from vlm_ros.navigation.eyes import Eyes, EyesConfig
 from vlm_ros.navigation.floor import Floor
 from vlm_ros.navigation.grid import Grid
 from vlm_ros.navigation.ground import Ground
@@ -17,7 +18,7 @@ GRID = Grid(0.0, 0.0, 5.0, 0.2)
 
 
 def ground(path=None, times=6):
-    known = Ground(ORIGIN)
+    known = Ground(ORIGIN, Eyes(EyesConfig()))
     for side_m in (-0.4, -0.2, 0.0, 0.2, 0.4) * times:
         if path is not None:
             known.learn(path, Pose(0.0, side_m, 0.0), 1.0)

@@ -103,3 +103,12 @@ def test_course_changes_with_answers_and_not_between_them():
     assert steer.drive(now, known, place(40)).angular_radps > 0.0
     assert steer.drive(now, known, place(-40)).angular_radps > 0.0
     assert steer.drive(senses(nothing()), known, place(-40)).angular_radps < 0.0
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_robot_turns_no_further_past_its_goal_than_it_may_when_the_way_is_blocked(side):
+    facing = Pose(0.0, 0.0, side * 0.3)
+    for swerve_rad, further in ((math.pi, True), (0.3, False)):
+        known = memory(0, side * 15, side * -30, side * -60, times=8)
+        velocity = steering().drive(senses(nothing("blocked"), facing), known, place(0), 0.0, swerve_rad)
+        assert (side * velocity.angular_radps > 0.05) == further
