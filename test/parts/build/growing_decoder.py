@@ -7,23 +7,24 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from written_nodes import CACHED_HEADS, HEAD, HEADS, PAST, PRESENT, SCALE, WRITTEN_CONSTANTS, written_attention
+from written_nodes import CACHED_HEADS, HEADS, PAST, PRESENT, SCALE, written_attention, written_constants
 
-WIDTH, WORDS = 32, 50
+WIDTH, HEAD, WORDS = 32, 8, 50
 
 
-def decoder(opset: int = 23, *, window: bool = False) -> onnx.ModelProto:
+def decoder(opset: int = 23, *, window: bool = False, head: int = HEAD) -> onnx.ModelProto:
     """Grouped heads, rotary embedding, a causal mask; ``window`` lets a token see only the 3 before it.
 
     Before opset 23 rotary embedding and attention are written out.
     """
     draw = np.random.default_rng(0)
-    sizes = {"q": HEADS * HEAD, "k": CACHED_HEADS * HEAD, "v": CACHED_HEADS * HEAD, "o": WIDTH, "words": WORDS}
+    sizes = {"q": HEADS * head, "k": CACHED_HEADS * head, "v": CACHED_HEADS * head, "words": WORDS}
     weights = {f"w_{name}": draw.normal(0, WIDTH**-0.5, (WIDTH, size)) for name, size in sizes.items()}
+    weights["w_o"] = draw.normal(0, WIDTH**-0.5, (HEADS * head, WIDTH))
     constants = {
         **{name: weight.astype(np.float32) for name, weight in weights.items()},
-        "frequencies": (100.0 ** -np.linspace(0, 1, HEAD // 2)).astype(np.float32),
-        "by_head": np.array([0, 0, -1, HEAD]),
+        "frequencies": (100.0 ** -np.linspace(0, 1, head // 2)).astype(np.float32),
+        "by_head": np.array([0, 0, -1, head]),
         "by_token": np.array([0, 0, -1]),
         "axis_0": np.array([0]),
         "axis_1": np.array([1]),
@@ -31,7 +32,7 @@ def decoder(opset: int = 23, *, window: bool = False) -> onnx.ModelProto:
         "three": np.array(3),
         "zero": np.array(0),
         "one": np.array(1),
-        **(WRITTEN_CONSTANTS if opset < 23 else {}),
+        **(written_constants(head) if opset < 23 else {}),
     }
     graph = helper.make_graph(
         [*_mask(window), *_heads(), *(_attention() if opset >= 23 else written_attention()), *_ending()],
@@ -39,9 +40,9 @@ def decoder(opset: int = 23, *, window: bool = False) -> onnx.ModelProto:
         [_floats("inputs_embeds", "batch", "sequence", WIDTH)]
         + [helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["batch", "total"])]
         + [helper.make_tensor_value_info("position_ids", TensorProto.INT64, ["batch", "sequence"])]
-        + [_floats(PAST + kind, "batch", CACHED_HEADS, "past", HEAD) for kind in ("key", "value")],
+        + [_floats(PAST + kind, "batch", CACHED_HEADS, "past", head) for kind in ("key", "value")],
         [_floats("logits", "batch", "sequence", WORDS)]
-        + [_floats(PRESENT + kind, "batch", CACHED_HEADS, "total", HEAD) for kind in ("key", "value")],
+        + [_floats(PRESENT + kind, "batch", CACHED_HEADS, "total", head) for kind in ("key", "value")],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)

@@ -182,6 +182,11 @@ def test_graph_stays_as_it_is_when_attention_is_fed_otherwise(kind: str) -> None
     assert_untouched(model)
 
 
+@pytest.mark.parametrize("opset", [20, 23])
+def test_graph_stays_as_it_is_when_heads_are_of_a_width_that_onnx_runtime_refuses(opset: int) -> None:
+    assert_untouched(decoder(opset, head=12))
+
+
 CHANGES = {
     "tokens see those behind them": ("causal", ["rows_down", "columns_across"]),
     "tokens see what they are not to see": ("hiding", ["causal", "lowest", "nothing"]),

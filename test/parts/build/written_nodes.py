@@ -6,21 +6,24 @@ import numpy as np
 import onnx
 from onnx import helper
 
-HEADS, CACHED_HEADS, HEAD, SCALE = 4, 2, 8, 0.3
+HEADS, CACHED_HEADS, SCALE = 4, 2, 0.3
 PAST, PRESENT = "past_key_values.0.", "present.0."
 
-WRITTEN_CONSTANTS = {
-    "axis_2": np.array([2]),
-    "axis_3": np.array([3]),
-    "begin": np.array([0]),
-    "half": np.array([HEAD // 2]),
-    "end": np.array([HEAD]),
-    "root": np.array(SCALE**0.5, np.float32),
-    "nothing": np.array(0, np.float32),
-    "lowest": np.array(np.finfo(np.float32).min),
-    "shared": np.array([1, 1, HEADS // CACHED_HEADS, 1, 1]),
-    "by_query_head": np.array([0, HEADS, -1, HEAD]),
-}
+
+def written_constants(head: int) -> dict[str, np.ndarray]:
+    """What ``written_attention`` reads besides, for heads of this width."""
+    return {
+        "axis_2": np.array([2]),
+        "axis_3": np.array([3]),
+        "begin": np.array([0]),
+        "half": np.array([head // 2]),
+        "end": np.array([head]),
+        "root": np.array(SCALE**0.5, np.float32),
+        "nothing": np.array(0, np.float32),
+        "lowest": np.array(np.finfo(np.float32).min),
+        "shared": np.array([1, 1, HEADS // CACHED_HEADS, 1, 1]),
+        "by_query_head": np.array([0, HEADS, -1, head]),
+    }
 
 
 def written_attention() -> list[onnx.NodeProto]:

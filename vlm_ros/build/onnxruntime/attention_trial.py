@@ -28,6 +28,9 @@ _SIZES = ((1, 0, 3), (1, 5, 1), (2, 4, 3))
 
 _TOLERANCE = 1e-4
 
+_WIDTH_UNIT = 8
+"""ONNX Runtime's kernel takes heads of a multiple of this."""
+
 
 class AttentionTrial:
     """Runs what lies between ``sources`` (new queries, keys and values by head), ``past`` and a result."""
@@ -66,6 +69,8 @@ class AttentionTrial:
         kind = self._inputs[self._past[0]].type.tensor_type
         dims = [dim.dim_value for dim in kind.shape.dim]
         if kind.elem_type != onnx.TensorProto.FLOAT or len(dims) != 4 or not (dims[1] and dims[3]):
+            raise Unlike
+        if dims[3] % _WIDTH_UNIT:
             raise Unlike
         return dims[1], dims[3]
 
