@@ -15,11 +15,13 @@ pytest.importorskip("torch", exc_type=ImportError)
 import torch
 import transformers
 
+from vlm_ros.build.blocks import BlockBuilder
 from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder
 from vlm_ros.export.onnx_export import write_onnx
 from vlm_ros.export.text_decoder import TextDecoder
 from vlm_ros.runtime.kv_cache import KvCache, KvLayout
-from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
+from vlm_ros.runtime.opening import runner_for
+from vlm_ros.runtime.runner import Runner
 
 WIDTH, WORDS, TOKENS = 32, 352, 32
 SIZES = {"vocab_size": WORDS, "hidden_size": WIDTH, "num_hidden_layers": 1, "num_attention_heads": 4}
@@ -36,7 +38,7 @@ OTHERS = {
 class Decoding:
     """A decoder that is fed with embeddings of a vocabulary that nothing else knows."""
 
-    def __init__(self, runner: OnnxRuntimeRunner) -> None:
+    def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self._layout = KvLayout.from_runner(runner)
         self._table = embeddings(0, WORDS)[0]
@@ -67,7 +69,7 @@ def embeddings(seed: int, tokens: int) -> np.ndarray:
 
 @contextmanager
 def decoding(path: Path) -> Iterator[Decoding]:
-    runner = OnnxRuntimeRunner(path, threads=1)
+    runner = runner_for(path, threads=1)
     runner.activate()
     yield Decoding(runner)
     runner.deactivate()
@@ -116,6 +118,15 @@ def test_engine_decodes_as_the_exported_graph_does(exported, tmp_path):
     engine = built(path, tmp_path)
     assert grows(engine) == (exported.model.config.text_config.model_type != "mistral")
     assert_same_answers(path, engine)
+
+
+def test_blocks_of_layers_decode_as_the_exported_graph_does(exported, tmp_path):
+    """A block asks layers of others how much is cached, and no longer where all caches grow."""
+    path = exported.bundle.onnx("decoder_model_merged")
+    BlockBuilder(OnnxRuntimeBuilder(threads=1), 2).build(path, tmp_path / "engine")
+    grown = exported.model.config.text_config.model_type != "mistral"
+    assert [grows(tmp_path / f"engine.{number}") for number in range(2)] == [grown, grown]
+    assert_same_answers(path, tmp_path / "engine")
 
 
 @pytest.mark.parametrize("text", OTHERS)

@@ -7,7 +7,6 @@ about, whether attention is an operator or written out. Other graphs stay as the
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 from vlm_ros.build.onnxruntime.attention_layer import DOMAIN, SEEN, TOTAL, AttentionLayer
 from vlm_ros.build.onnxruntime.attention_operator import layer_of_operator
@@ -24,13 +23,15 @@ def grow_cache_in_place(model: Model) -> bool:
         layers = _layers(model)
     except Unlike:
         return False
-    if not layers or not _is_whole_cache(model, {name for layer in layers for name in layer.past}):
+    cached = [name for layer in layers for name in layer.past]
+    if not layers or not _are_alike(model, cached):
         return False
     nodes = _with_layers(model, layers)
-    if not _leave_cache_alone(nodes, layers):
+    if _others_read_cache(model, nodes, layers):
         return False
     set_nodes(model, [*_lengths(model), *nodes])
     drop_unused(model)
+    _drop_caches_but(model, cached)
     if DOMAIN not in {entry.domain for entry in model.opset_import}:
         model.opset_import.append(onnx.helper.make_opsetid(DOMAIN, 1))
     onnx.helper.set_model_props(model, {MARK: "1"})
@@ -44,36 +45,53 @@ def _layers(model: Model) -> list[AttentionLayer]:
     return by_operator or [layer_of_softmax(model, links, node) for node in links.nodes if node.op_type == "Softmax"]
 
 
-def _is_whole_cache(model: Model, names: Collection[str]) -> bool:
-    """Whether ``names`` are all that is cached, in tensors of one type and size."""
-    cached = [value for value in model.graph.input if value.name.startswith("past")]
-    kinds = {(kind.elem_type, *(kind.shape.dim[axis].dim_value for axis in (1, 3))) for kind in map(_kind, cached)}
-    return {value.name for value in cached} == set(names) and len(kinds) == 1 and 0 not in kinds.pop()
-
-
-def _kind(value: Any) -> Any:
-    return value.type.tensor_type
+def _are_alike(model: Model, names: Collection[str]) -> bool:
+    """Whether ``names`` are inputs, none twice, of one type and size."""
+    kinds = [value.type.tensor_type for value in model.graph.input if value.name in names]
+    sizes = {(kind.elem_type, *(kind.shape.dim[axis].dim_value for axis in (1, 3))) for kind in kinds}
+    return len(kinds) == len(names) and len(sizes) == 1 and 0 not in sizes.pop()
 
 
 def _with_layers(model: Model, layers: Sequence[AttentionLayer]) -> list[Node]:
     """The nodes of ``model`` with ``layers`` in the place of what they do, and without what only that has read."""
     instead: dict[str, list[Node]] = {name: [] for layer in layers for name in layer.present}
     instead |= {layer.result: layer.nodes for layer in layers}
-    return _needed(model, [new for node in model.graph.node for new in instead.get(node.output[0], [node])])
+    nodes = [new for node in model.graph.node for new in instead.get(node.output[0], [node])]
+    return _needed(model, [_asking_mask(node) if _asks_for_batch(model, node) else node for node in nodes])
 
 
-def _leave_cache_alone(nodes: Sequence[Node], layers: Sequence[AttentionLayer]) -> bool:
-    """Whether ``nodes`` other than attention ask nothing of the cache: where it grows in place, it is longer."""
-    cached = {name for layer in layers for name in (*layer.past, *layer.present)}
-    results = {layer.result for layer in layers}
-    readers = [node for node in nodes if not cached.isdisjoint(node.input)]
-    return all(node.output[0] in results or _asks_for_batch(node) for node in readers)
-
-
-def _asks_for_batch(node: Node) -> bool:
-    """Whether ``node`` reads the number of sequences alone."""
+def _asks_for_batch(model: Model, node: Node) -> bool:
+    """Whether ``node`` reads of a cache how many sequences there are."""
     ends = {attribute.name: attribute.i for attribute in node.attribute}
-    return node.op_type == "Shape" and ends.get("start", 0) == 0 and ends.get("end") == 1
+    is_first_size = node.op_type == "Shape" and ends.get("start", 0) == 0 and ends.get("end") == 1
+    return is_first_size and node.input[0] in _caches(model)
+
+
+def _asking_mask(node: Node) -> Node:
+    """``node``, which reads the same of the mask."""
+    asking = onnx.NodeProto()
+    asking.CopyFrom(node)
+    asking.input[0] = MASK
+    return asking
+
+
+def _others_read_cache(model: Model, nodes: Sequence[Node], layers: Sequence[AttentionLayer]) -> bool:
+    """Whether a node other than attention reads a cache: where it grows in place, it is longer."""
+    cached = {*_caches(model), *(name for layer in layers for name in layer.present)}
+    results = {layer.result for layer in layers}
+    return any(not cached.isdisjoint(node.input) and node.output[0] not in results for node in nodes)
+
+
+def _caches(model: Model) -> set[str]:
+    return {value.name for value in model.graph.input if value.name.startswith("past")}
+
+
+def _drop_caches_but(model: Model, names: Collection[str]) -> None:
+    """Take out inputs for other caches: a block of layers asked some of the others how long they are."""
+    unread = _caches(model).difference(names)
+    kept = [value for value in model.graph.input if value.name not in unread]
+    del model.graph.input[:]
+    model.graph.input.extend(kept)
 
 
 def _lengths(model: Model) -> list[Node]:
