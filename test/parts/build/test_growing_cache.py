@@ -218,6 +218,17 @@ def test_graph_stays_as_it_is_when_it_asks_how_much_is_cached(opset: int, cached
     assert_untouched(model)
 
 
+@pytest.mark.parametrize("opset", [20, 23])
+def test_graph_stays_as_it_is_when_a_graph_within_may_read_the_cache(opset: int) -> None:
+    model, make = decoder(opset), onnx.helper.make_node
+    value = onnx.helper.make_tensor_value_info("chosen", onnx.TensorProto.FLOAT, None)
+    inner = onnx.helper.make_graph([make("Identity", [f"{PRESENT}key"], ["chosen"])], "inner", [], [value])
+    model.graph.node.append(make("If", ["yes"], ["seen_again"], then_branch=inner, else_branch=inner))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(True), "yes"))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("seen_again", onnx.TensorProto.FLOAT, None))
+    assert_untouched(model)
+
+
 @pytest.mark.parametrize("precision", ["int8", "q4", "quantized"])
 def test_written_attention_is_recognised_when_weights_are_narrow(precision: str) -> None:
     model = PASSES[precision](simplified(decoder(20)), [])

@@ -12,9 +12,12 @@ from vlm_ros.build.onnxruntime.attention_layer import DOMAIN, SEEN, TOTAL, Atten
 from vlm_ros.build.onnxruntime.attention_operator import layer_of_operator
 from vlm_ros.build.onnxruntime.graph_links import GraphLinks, Unlike
 from vlm_ros.build.onnxruntime.written_attention import layer_of_softmax
-from vlm_ros.build.precision.graph import drop_unused, set_nodes
+from vlm_ros.build.precision.graph import drop_unused, opset_of, set_nodes
 from vlm_ros.build.precision.onnx_library import Model, Node, onnx
 from vlm_ros.runtime.onnxruntime.growing_cache import MARK, MASK
+
+_OLDEST_OPSET = 15
+"""Since when Shape gives some sizes only, as the nodes that count tokens need."""
 
 
 def grow_cache_in_place(model: Model) -> bool:
@@ -40,6 +43,11 @@ def grow_cache_in_place(model: Model) -> bool:
 
 def _layers(model: Model) -> list[AttentionLayer]:
     """All attention in ``model``; raises ``Unlike``."""
+    inner = any(
+        attribute.HasField("g") or attribute.graphs for node in model.graph.node for attribute in node.attribute
+    )
+    if inner or opset_of(model) < _OLDEST_OPSET:  # graphs within nodes may read anything
+        raise Unlike
     links = GraphLinks(model)
     by_operator = [layer_of_operator(model, links, node) for node in links.nodes if node.op_type == "Attention"]
     return by_operator or [layer_of_softmax(model, links, node) for node in links.nodes if node.op_type == "Softmax"]
