@@ -1,4 +1,4 @@
-"""A decoder of one layer, the way exporters write it at opset 23."""
+"""A decoder of one layer, the way exporters write it at opset 23 and before."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from written_nodes import CACHED_HEADS, HEADS, PAST, PRESENT, SCALE, written_attention, written_constants
 
-WIDTH, HEADS, CACHED_HEADS, HEAD, WORDS = 32, 4, 2, 8, 50
-PAST, PRESENT = "past_key_values.0.", "present.0."
+WIDTH, HEAD, WORDS = 32, 8, 50
 
 
-def decoder(*, window: bool = False) -> onnx.ModelProto:
-    """Grouped heads, rotary embedding, a causal mask; ``window`` lets a token see only the 3 before it."""
+def decoder(opset: int = 23, *, window: bool = False, head: int = HEAD) -> onnx.ModelProto:
+    """Grouped heads, rotary embedding, a causal mask; ``window`` lets a token see only the 3 before it.
+
+    Before opset 23 rotary embedding and attention are written out.
+    """
     draw = np.random.default_rng(0)
-    sizes = {"q": HEADS * HEAD, "k": CACHED_HEADS * HEAD, "v": CACHED_HEADS * HEAD, "o": WIDTH, "words": WORDS}
+    sizes = {"q": HEADS * head, "k": CACHED_HEADS * head, "v": CACHED_HEADS * head, "words": WORDS}
     weights = {f"w_{name}": draw.normal(0, WIDTH**-0.5, (WIDTH, size)) for name, size in sizes.items()}
+    weights["w_o"] = draw.normal(0, WIDTH**-0.5, (HEADS * head, WIDTH))
     constants = {
         **{name: weight.astype(np.float32) for name, weight in weights.items()},
-        "frequencies": (100.0 ** -np.linspace(0, 1, HEAD // 2)).astype(np.float32),
-        "by_head": np.array([0, 0, -1, HEAD]),
+        "frequencies": (100.0 ** -np.linspace(0, 1, head // 2)).astype(np.float32),
+        "by_head": np.array([0, 0, -1, head]),
         "by_token": np.array([0, 0, -1]),
         "axis_0": np.array([0]),
         "axis_1": np.array([1]),
@@ -28,19 +32,20 @@ def decoder(*, window: bool = False) -> onnx.ModelProto:
         "three": np.array(3),
         "zero": np.array(0),
         "one": np.array(1),
+        **(written_constants(head) if opset < 23 else {}),
     }
     graph = helper.make_graph(
-        [*_mask(window), *_attention()],
+        [*_mask(window), *_heads(), *(_attention() if opset >= 23 else written_attention()), *_ending()],
         "decoder",
         [_floats("inputs_embeds", "batch", "sequence", WIDTH)]
         + [helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["batch", "total"])]
         + [helper.make_tensor_value_info("position_ids", TensorProto.INT64, ["batch", "sequence"])]
-        + [_floats(PAST + kind, "batch", CACHED_HEADS, "past", HEAD) for kind in ("key", "value")],
+        + [_floats(PAST + kind, "batch", CACHED_HEADS, "past", head) for kind in ("key", "value")],
         [_floats("logits", "batch", "sequence", WORDS)]
-        + [_floats(PRESENT + kind, "batch", CACHED_HEADS, "total", HEAD) for kind in ("key", "value")],
+        + [_floats(PRESENT + kind, "batch", CACHED_HEADS, "total", head) for kind in ("key", "value")],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)], ir_version=10)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
 
 
 def saved(model: onnx.ModelProto, folder: Path, *, external: bool = False) -> Path:
@@ -76,7 +81,8 @@ def _mask(window: bool) -> list[onnx.NodeProto]:
     ]
 
 
-def _attention() -> list[onnx.NodeProto]:
+def _heads() -> list[onnx.NodeProto]:
+    """Cosines and sines, and ``q``, ``k`` and ``v`` by head."""
     make = helper.make_node
     nodes = [
         make("Cast", ["position_ids"], ["positions"], to=TensorProto.FLOAT),
@@ -91,13 +97,24 @@ def _attention() -> list[onnx.NodeProto]:
             make("Reshape", [f"{kind}_flat", "by_head"], [f"{kind}_heads"]),
             make("Transpose", [f"{kind}_heads"], [kind], perm=[0, 2, 1, 3]),
         ]
+    return nodes
+
+
+def _attention() -> list[onnx.NodeProto]:
+    make = helper.make_node
     return [
-        *nodes,
         make("RotaryEmbedding", ["q", "cos", "sin"], ["q_turned"], num_heads=HEADS),
         make("RotaryEmbedding", ["k", "cos", "sin"], ["k_turned"], num_heads=CACHED_HEADS),
         make("Concat", [f"{PAST}key", "k_turned"], [f"{PRESENT}key"], axis=2),
         make("Concat", [f"{PAST}value", "v"], [f"{PRESENT}value"], axis=2),
-        make("Attention", ["q_turned", f"{PRESENT}key", f"{PRESENT}value", "causal"], ["seen"], scale=0.3),
+        make("Attention", ["q_turned", f"{PRESENT}key", f"{PRESENT}value", "causal"], ["seen"], scale=SCALE),
+    ]
+
+
+def _ending() -> list[onnx.NodeProto]:
+    """From attention, ``seen``, to logits."""
+    make = helper.make_node
+    return [
         make("Transpose", ["seen"], ["seen_by_token"], perm=[0, 2, 1, 3]),
         make("Reshape", ["seen_by_token", "by_token"], ["seen_flat"]),
         make("MatMul", ["seen_flat", "w_o"], ["mixed"]),

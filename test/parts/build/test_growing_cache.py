@@ -13,21 +13,25 @@ from growing_decoder import CACHED_HEADS, HEAD, PAST, PRESENT, WIDTH, decoder, s
 
 from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder
 from vlm_ros.build.onnxruntime.growing_cache import grow_cache_in_place
+from vlm_ros.build.precision.files import read_model
+from vlm_ros.build.precision.graph import simplified
+from vlm_ros.build.precision.passes import PASSES
 from vlm_ros.models.rows import rows_taken
 from vlm_ros.runtime.onnxruntime.growing_cache import CachedTensor
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
 
+DEMO = Path(__file__).parents[3] / "engines" / "demo"
 KEY, VALUE = f"{PAST}key", f"{PAST}value"
 KEPT = (f"{PRESENT}key", f"{PRESENT}value")
 EMPTY = np.empty((1, CACHED_HEADS, 0, HEAD), np.float32)
 Cache = tuple
 
 
-@pytest.fixture(scope="module")
-def graphs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+@pytest.fixture(scope="module", params=[20, 23], ids=["opset 20", "opset 23"])
+def graphs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The graph as exported, and the engine made of it."""
     folder = tmp_path_factory.mktemp("growing")
-    path = saved(decoder(), folder)
+    path = saved(decoder(request.param), folder)
     OnnxRuntimeBuilder(threads=1).build(path, folder / "engine")
     return path, folder / "engine"
 
@@ -64,9 +68,9 @@ def read(runner: OnnxRuntimeRunner, seed: int, tokens: int, cache: Cache = (EMPT
 
 
 def test_engine_holds_no_copy_of_the_cache(graphs: tuple[Path, Path]) -> None:
-    kinds = {node.op_type for node in onnx.load(graphs[1]).graph.node}
-    assert "GroupQueryAttention" in kinds
-    assert not kinds & {"Attention", "Concat", "LessOrEqual", "Transpose"}
+    nodes = onnx.load(graphs[1]).graph.node
+    assert {node.op_type for node in nodes if KEY in node.input} == {"GroupQueryAttention"}
+    assert not {node.op_type for node in nodes} & {"Attention", "Softmax", "LessOrEqual", "Expand"}
 
 
 def test_engine_says_that_it_takes_one_sequence_at_a_time(plain: OnnxRuntimeRunner, growing: OnnxRuntimeRunner) -> None:
@@ -165,11 +169,9 @@ def test_prompt_is_refused_when_padding_hides_some_of_it(growing: OnnxRuntimeRun
         growing.run({**feeds, "position_ids": np.arange(3)[np.newaxis], KEY: EMPTY, VALUE: EMPTY})
 
 
-def test_graph_stays_as_it_is_when_tokens_see_only_those_near_them(tmp_path: Path) -> None:
-    model = decoder(window=True)
-    before = model.SerializeToString()
-    assert not grow_cache_in_place(model)
-    assert model.SerializeToString() == before
+@pytest.mark.parametrize("opset", [20, 23])
+def test_graph_stays_as_it_is_when_tokens_see_only_those_near_them(opset: int) -> None:
+    assert_untouched(decoder(opset, window=True))
 
 
 @pytest.mark.parametrize("kind", ["RotaryEmbedding", "Transpose", "Concat"])
@@ -177,4 +179,67 @@ def test_graph_stays_as_it_is_when_attention_is_fed_otherwise(kind: str) -> None
     model = decoder()
     node = next(node for node in model.graph.node if node.op_type == kind)
     node.op_type = "Identity"
+    assert_untouched(model)
+
+
+@pytest.mark.parametrize("opset", [20, 23])
+def test_graph_stays_as_it_is_when_heads_are_of_a_width_that_onnx_runtime_refuses(opset: int) -> None:
+    assert_untouched(decoder(opset, head=12))
+
+
+CHANGES = {
+    "tokens see those behind them": ("causal", ["rows_down", "columns_across"]),
+    "tokens see what they are not to see": ("hiding", ["causal", "lowest", "nothing"]),
+    "tokens see those around the first": ("past_count", ["zero", "zero"]),
+    "tokens see what positions say": ("columns_across", ["position_ids", "axis_0"]),
+    "scale is no number": ("key_scaled", ["key_upright", "cos"]),
+    "heads share keys in another order": ("key_apart", [f"{PRESENT}key", "axis_1"]),
+    "cache follows what is new": (f"{PRESENT}key", ["k_turned", KEY]),
+    "values are cached as keys": (f"{PRESENT}key", [VALUE, "k_turned"]),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_graph_stays_as_it_is_when_written_attention_is_another(change: str) -> None:
+    model = decoder(20)
+    result, inputs = CHANGES[change]
+    node = next(node for node in model.graph.node if node.output[0] == result)
+    del node.input[:]
+    node.input.extend(inputs)
+    assert_untouched(model)
+
+
+@pytest.mark.parametrize("opset", [20, 23])
+@pytest.mark.parametrize("cached", [KEY, f"{PRESENT}value"])
+def test_graph_stays_as_it_is_when_it_asks_how_much_is_cached(opset: int, cached: str) -> None:
+    model = decoder(opset)
+    model.graph.node.append(onnx.helper.make_node("Shape", [cached], ["length"], start=2, end=3))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("length", onnx.TensorProto.INT64, [1]))
+    assert_untouched(model)
+
+
+@pytest.mark.parametrize("opset", [20, 23])
+def test_graph_stays_as_it_is_when_a_graph_within_may_read_the_cache(opset: int) -> None:
+    model, make = decoder(opset), onnx.helper.make_node
+    value = onnx.helper.make_tensor_value_info("chosen", onnx.TensorProto.FLOAT, None)
+    inner = onnx.helper.make_graph([make("Identity", [f"{PRESENT}key"], ["chosen"])], "inner", [], [value])
+    model.graph.node.append(make("If", ["yes"], ["seen_again"], then_branch=inner, else_branch=inner))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(True), "yes"))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("seen_again", onnx.TensorProto.FLOAT, None))
+    assert_untouched(model)
+
+
+@pytest.mark.parametrize("precision", ["int8", "q4", "quantized"])
+def test_written_attention_is_recognised_when_weights_are_narrow(precision: str) -> None:
+    model = PASSES[precision](simplified(decoder(20)), [])
+    assert grow_cache_in_place(model)
+
+
+def test_written_attention_is_recognised_in_the_demo_model() -> None:
+    assert grow_cache_in_place(read_model(DEMO / "onnx" / "decoder_model_merged.onnx"))
+
+
+def assert_untouched(model: onnx.ModelProto) -> None:
+    before = model.SerializeToString()
     assert not grow_cache_in_place(model)
+    assert model.SerializeToString() == before

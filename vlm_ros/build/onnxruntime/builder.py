@@ -42,7 +42,7 @@ class OnnxRuntimeBuilder:
     @property
     def shapes(self) -> str:
         """Every shape the graph allows; and how its weights, and the caches of decoders, are laid out."""
-        return "dynamic, fitting blocks" + (", growing cache" if _knows_onnx() else "")
+        return "dynamic, fitting blocks" + (", growing cache in every opset" if _knows_onnx() else "")
 
     @property
     def batch(self) -> int:
