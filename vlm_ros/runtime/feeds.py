@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from vlm_ros.runtime.runner import Dimension, Tensors, TensorSpec
 
@@ -27,6 +28,10 @@ def _refuse_names(specs: Mapping[str, TensorSpec], feeds: Tensors) -> None:
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[Dimension, ...]) -> bool:
-    return len(shape) == len(wanted) and all(
-        isinstance(size, str) or size == actual for actual, size in zip(shape, wanted, strict=True)
-    )
+    return len(shape) == len(wanted) and all(shape[axis] == size for axis, size in _fixed(wanted))
+
+
+@lru_cache(maxsize=1024)
+def _fixed(wanted: tuple[Dimension, ...]) -> tuple[tuple[int, int], ...]:
+    """The axes whose size ``wanted`` fixes, and the size: asked for every tensor of every token."""
+    return tuple((axis, size) for axis, size in enumerate(wanted) if isinstance(size, int))

@@ -46,30 +46,28 @@ class Room:
         self.memory: NDArray[np.generic] = np.empty(shape, specs[0].dtype)
         self.binding = binding
 
+    def tensors(self) -> list[CachedTensor]:
+        """All that is written, one for each of the cache's tensors."""
+        _, batch, heads, _, width = self.memory.shape
+        shape = (batch, heads, self.tokens, width)
+        return [CachedTensor(self, index, shape) for index in range(len(self.memory))]
+
 
 class CachedTensor:
-    """A ``DeviceTensor``: the first ``tokens`` tokens of one of the tensors in ``room``."""
+    """A ``DeviceTensor``: the first tokens of one of the tensors in ``room``, (batch, heads, tokens, head size)."""
 
-    def __init__(self, room: Room, index: int, tokens: int) -> None:
+    __slots__ = ("dtype", "index", "room", "shape")
+
+    def __init__(self, room: Room, index: int, shape: tuple[int, ...]) -> None:
         self.room = room
         self.index = index
-        self.tokens = tokens
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """The type of its elements."""
-        return self.room.memory.dtype
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(batch, heads, tokens, head size)."""
-        _, batch, heads, _, width = self.room.memory.shape
-        return batch, heads, self.tokens, width
+        self.shape = shape
+        self.dtype: np.dtype[np.generic] = room.memory.dtype
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """A copy of its elements."""
         tensor: NDArray[Any] = self.room.memory[self.index]
-        return tensor[:, :, : self.tokens].astype(dtype or self.dtype)
+        return tensor[:, :, : self.shape[2]].astype(dtype or self.dtype)
 
 
 class GrowingSession:
@@ -99,9 +97,9 @@ class GrowingSession:
         room.tokens = total
         results = binding.get_outputs()[-len(self._results) :]
         outputs = {name: value.numpy() for name, value in zip(self._results, results, strict=True)}
-        for index, name in enumerate(self._present.values()):
-            tensor = CachedTensor(room, index, total)
-            outputs[name] = tensor if name in keep else np.asarray(tensor)
+        kept = frozenset(keep)
+        for name, tensor in zip(self._present.values(), room.tensors(), strict=True):
+            outputs[name] = tensor if name in kept else np.asarray(tensor)
         return {name: outputs[name] for name in self._outputs}
 
     def _room(self, feeds: Tensors, total: int) -> Room:
@@ -123,10 +121,11 @@ class GrowingSession:
 def _shared_room(past: Sequence[Array | Any]) -> Room | None:
     """The room that ``past`` fills, each tensor in its place and nobody behind them."""
     first = past[0]
-    if not isinstance(first, CachedTensor) or first.tokens != first.room.tokens:
+    if not isinstance(first, CachedTensor) or first.shape[2] != first.room.tokens:
         return None
+    room, shape = first.room, first.shape
     whole = all(
-        isinstance(tensor, CachedTensor) and tensor.room is first.room and (tensor.index, tensor.tokens) == place
-        for tensor, place in zip(past, ((index, first.tokens) for index in range(len(past))), strict=True)
+        isinstance(tensor, CachedTensor) and tensor.room is room and tensor.index == index and tensor.shape == shape
+        for index, tensor in enumerate(past)
     )
-    return first.room if whole else None
+    return room if whole else None
