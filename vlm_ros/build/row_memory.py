@@ -6,10 +6,12 @@ goes through the vision encoder with the others.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from vlm_ros.build.image_tokens import image_tokens
+from vlm_ros.core.layer_states import state_shapes
 
 CACHES = 2
 """A step has the cache that goes in and the one that comes out."""
@@ -78,19 +80,8 @@ def _token_bytes(config: Mapping[str, Any]) -> int:
 
 
 def _layer_states(text: Mapping[str, Any]) -> list[int]:
-    """How many numbers each layer keeps whatever the context, as ``export/layer_cache.py`` has it; 0: it attends."""
-    return [_state_numbers(text, kind) for kind in text.get("layer_types") or ()]
-
-
-def _state_numbers(text: Mapping[str, Any], kind: str) -> int:
-    if kind == "conv":
-        return int(text.get("hidden_size", 0) * text.get("conv_L_cache", 0))
-    if kind != "linear_attention":
-        return 0
-    keys, values = (text.get(f"linear_num_{what}_heads", 0) for what in ("key", "value"))
-    key_width, value_width = (text.get(f"linear_{what}_head_dim", 0) for what in ("key", "value"))
-    channels = 2 * keys * key_width + values * value_width
-    return int(channels * text.get("linear_conv_kernel_dim", 0) + values * key_width * value_width)
+    """How many numbers each layer keeps whatever the context; 0: it attends."""
+    return [sum(map(math.prod, state_shapes(text, kind).values())) for kind in text.get("layer_types") or ()]
 
 
 def _context_tokens(config: Mapping[str, Any]) -> int:

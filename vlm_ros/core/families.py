@@ -185,8 +185,9 @@ def family_named(module: str) -> Family:
 def known_parts(config: Mapping[str, Any]) -> tuple[str, ...]:
     """What the parts of the family of ``config`` are called; none where nobody knows it."""
     family = _row_of(config)
-    joint = (JOINT,) if parts_in_joint(config) else ()
-    return (*family.parts, *family.optional_parts, *joint) if family else ()
+    if family is None:
+        return ()
+    return (*family.parts, *family.optional_parts, *((JOINT,) if family.may_be_joint else ()))
 
 
 def parts_in_joint(config: Mapping[str, Any]) -> tuple[str, ...]:

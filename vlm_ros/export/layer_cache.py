@@ -18,9 +18,8 @@ import torch
 from transformers.cache_utils import DynamicLayer, LinearAttentionLayer
 
 from vlm_ros.core.errors import BadBundle
+from vlm_ros.core.layer_states import CONVOLUTION, RECURRENCE, state_shapes
 from vlm_ros.export.part import Axes, NamedTensors, Sizes
-
-CONVOLUTION, RECURRENCE = "conv", "recurrent"
 
 
 class LayerCache(ABC):
@@ -116,23 +115,12 @@ def attention_shape(config: Any) -> tuple[int, int]:
 
 
 def _layer_cache(config: Any, number: int, kind: str) -> LayerCache:
-    if kind == "conv":
-        return States(number, {CONVOLUTION: (config.hidden_size, config.conv_L_cache)})
-    if kind == "linear_attention" and hasattr(config, "linear_num_value_heads"):
-        return States(number, _delta_net_shapes(config))
+    shapes = state_shapes(config.to_dict(), kind)
+    if shapes:
+        return States(number, shapes)
     if kind in ("full_attention", "sliding_attention"):
         return KeysAndValues(number, *attention_shape(config))
     raise BadBundle(
         f"layer {number} of the text model ({config.model_type}) is of the kind '{kind}', which is not exported: "
         "take a checkpoint with attention, gated delta nets or short convolutions"
     )
-
-
-def _delta_net_shapes(config: Any) -> dict[str, tuple[int, ...]]:
-    keys, values = config.linear_num_key_heads, config.linear_num_value_heads
-    key_width, value_width = config.linear_key_head_dim, config.linear_value_head_dim
-    channels = 2 * keys * key_width + values * value_width
-    return {
-        CONVOLUTION: (channels, config.linear_conv_kernel_dim),
-        RECURRENCE: (values, key_width, value_width),
-    }
