@@ -122,7 +122,7 @@ class Bench:
 
     def send_goal(self, kind: type, action: str, goal: Any, on_feedback: Callable[[Any], None] | None = None) -> Any:
         """The handle of an action's goal, sent again where there is no response, as in ``call``."""
-        client = ActionClient(self.node, kind, action)
+        client = self._action_client(kind, action)
         for _ in range(3):
             assert client.wait_for_server(LONG_S), f"no action {action}"
             future = client.send_goal_async(goal, feedback_callback=on_feedback)
@@ -172,6 +172,11 @@ class Bench:
         """The exit status after a signal."""
         process.send_signal(number)
         return process.wait(LONG_S)
+
+    def _action_client(self, kind: type, action: str) -> Any:
+        """Made in the thread that spins: rclpy's adds itself to its node before it has the lock that spinning takes."""
+        making = self._executor.create_task(lambda: ActionClient(self.node, kind, action))
+        return self.result(making)
 
     def _spin(self) -> None:
         while not self._leaving.is_set():
