@@ -18,6 +18,7 @@ from vlm_ros.sim.views import View  # noqa: E402
 from vlm_ros.training import phrases  # noqa: E402
 from vlm_ros.training.architecture import IMAGE_PX, PATCHES, make_model  # noqa: E402
 from vlm_ros.training.augmentation import mirrored  # noqa: E402
+from vlm_ros.training.checkpoint import save_checkpoint  # noqa: E402
 from vlm_ros.training.fitting import Fitting, FittingConfig  # noqa: E402
 from vlm_ros.training.objective import DenseHeads, Objective  # noqa: E402
 from vlm_ros.training.questions import FAINT_CLASS, Questioner, target_answers  # noqa: E402
@@ -159,6 +160,14 @@ def test_training_goes_on_where_it_stopped_when_started_again(tokenizer, tmp_pat
         assert torch.equal(one, other)
     again.fit(table(), table())
     assert again.step == 3
+
+
+def test_training_begins_with_a_checkpoint_that_is_given(tokenizer, tmp_path: Path):
+    trained = make_model(tokenizer.get_vocab_size(), seed=7)
+    save_checkpoint(trained, tokenizer, tmp_path / "checkpoint")
+    fitting = Fitting(FittingConfig(), tokenizer, CPU, tmp_path / "state.pt", tmp_path / "checkpoint")
+    for mine, theirs in zip(fitting.model.parameters(), trained.parameters(), strict=True):
+        assert torch.equal(mine, theirs.float())
 
 
 def test_calibration_error_is_the_gap_when_confidence_is_wrong():

@@ -11,12 +11,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--out", type=Path, default=Path("engines/demo"), help="the bundle; its checkpoint goes inside")
     parser.add_argument("--work", type=Path, default=Path(".run/train"), help="rendered views and resumable state")
+    parser.add_argument("--start", type=Path, help="a checkpoint to begin with, instead of random weights")
     parser.add_argument("--views", type=int, default=250_000, help="training views to render")
     parser.add_argument("--plain-views", action="store_true", help="open rooms and clean pictures only")
     parser.add_argument("--held-out-views", type=int, default=4_800, help="development views that choose the weights")
     parser.add_argument("--dense-steps", type=int, help="steps that train the vision tower alone")
     parser.add_argument("--steps", type=int, help="steps that train the whole model")
     parser.add_argument("--batch", type=int, help="views per step")
+    parser.add_argument("--targets", type=int, help="things asked for in each view")
+    parser.add_argument("--warm-up-steps", type=int, help="steps over which the learning rate rises")
+    parser.add_argument("--measure-every", type=int, help="steps between two looks at the views held out")
     parser.add_argument("--learning-rate", type=float, help="highest learning rate")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--processes", type=int, help="processes that render (default: one per core)")
@@ -43,7 +47,7 @@ def _train(arguments: argparse.Namespace) -> None:
     from vlm_ros.training.rendering import render_views
     from vlm_ros.training.tokenizer import make_tokenizer
 
-    names = ("dense_steps", "steps", "batch", "learning_rate")
+    names = ("dense_steps", "steps", "batch", "targets", "warm_up_steps", "measure_every", "learning_rate")
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     config = changed(FittingConfig(), given, live_only=False)
     processes, varied = arguments.processes, not arguments.plain_views
@@ -52,7 +56,8 @@ def _train(arguments: argparse.Namespace) -> None:
         DEVELOPMENT, arguments.held_out_views, arguments.work / "held_out", processes, varied=varied
     )
     tokenizer = make_tokenizer()
-    fitting = Fitting(config, tokenizer, device_from_name(arguments.device), arguments.work / "state.pt")
+    device, state = device_from_name(arguments.device), arguments.work / "state.pt"
+    fitting = Fitting(config, tokenizer, device, state, arguments.start)
     checkpoint = arguments.out / "checkpoint"
     save_checkpoint(fitting.fit(views, held_out), tokenizer, checkpoint)
     export_bundle(checkpoint, arguments.out)

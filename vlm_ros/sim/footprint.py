@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -24,6 +25,13 @@ class Footprint:
     half_length_m: float
     half_width_m: float
     radius_m: float
+
+    @property
+    def corners_m(self) -> Metres:
+        """(4, 2) where the sides of the rectangle meet, before it is grown."""
+        along = self.half_length_m * np.array([math.cos(self.yaw_rad), math.sin(self.yaw_rad)])
+        across = self.half_width_m * np.array([-math.sin(self.yaw_rad), math.cos(self.yaw_rad)])
+        return np.array([self.x_m, self.y_m]) + [along + across, along - across, -along - across, across - along]
 
     def distance_m(self, x_m: ArrayLike, y_m: ArrayLike) -> Metres:
         """Distance from points to the outline, negative inside; same shape as the points.

@@ -167,6 +167,11 @@ class Scene:
         """All that the robot can run into."""
         return footprints_of(self.walls, self.objects)
 
+    @property
+    def inner_walls(self) -> tuple[Wall, ...]:
+        """The walls that stand inside the outer four."""
+        return self.walls[4:]
+
     def footprints_without(self, thing: SceneObject) -> tuple[Footprint, ...]:
         """All that ``thing`` can run into, or hide behind."""
         return footprints_of(self.walls, (other for other in self.objects if other is not thing))

@@ -12,26 +12,24 @@ from vlm_ros.sim.draw import draw_scene
 from vlm_ros.sim.layout import Layout
 from vlm_ros.sim.palette import COLORS
 from vlm_ros.sim.robot import CAMERA_FORWARD_M
-from vlm_ros.sim.scene import Scene, SceneObject
+from vlm_ros.sim.scene import CameraSpec, Scene, SceneObject
 
 LAYOUTS = {Layout.OPEN: 0.4, Layout.STUB: 0.2, Layout.CORNER: 0.15, Layout.TWO_ROOMS: 0.25}
 """Share of each layout."""
+OWN_CAMERA_SHARE = 0.5
+"""Share of the scenes that are seen through the robot's own camera."""
 FIELD_OF_VIEW_DEG, HEIGHT_M, PITCH_DEG = (55.0, 90.0), (0.15, 0.40), (-4.0, 14.0)
 _ALIKE_SHARE = 0.6
 
 
 def draw_varied_scene(seed: int) -> Scene:
-    """The scene of ``seed`` in any layout, through any camera, with things that are easily confused."""
+    """The scene of ``seed`` in any layout, half through any camera, with things that are easily confused."""
     rng = np.random.default_rng([seed, 4])
     layout = list(LAYOUTS)[int(rng.choice(len(LAYOUTS), p=list(LAYOUTS.values())))]
     scene = draw_scene(seed, layout=layout)
-    camera = replace(
-        scene.camera,
-        horizontal_fov_deg=float(rng.uniform(*FIELD_OF_VIEW_DEG)),
-        height_m=float(rng.uniform(*HEIGHT_M)),
-        pitch_deg=float(rng.uniform(*PITCH_DEG)),
-    )
-    return _with_alike_things(rng, replace(scene, camera=camera))
+    if rng.uniform() >= OWN_CAMERA_SHARE:
+        scene = replace(scene, camera=_any_camera(rng, scene.camera))
+    return _with_alike_things(rng, scene)
 
 
 def draw_hiding_pose(rng: np.random.Generator, scene: Scene) -> Pose:
@@ -44,6 +42,29 @@ def draw_hiding_pose(rng: np.random.Generator, scene: Scene) -> Pose:
     away_m = near.radius_m + CAMERA_FORWARD_M + rng.uniform(0.3, 1.5)
     x_m, y_m = near.x_m + away_m * math.cos(line_rad), near.y_m + away_m * math.sin(line_rad)
     return Pose(x_m, y_m, line_rad + math.pi + rng.uniform(-0.4, 0.4))
+
+
+def draw_edge_pose(rng: np.random.Generator, scene: Scene) -> Pose:
+    """The camera 0.1 to 1.2 m from a corner of an inner wall (a doorpost, a wall's end), looking more or less past it.
+
+    It may lie in a wall: the caller draws again. Raises ``ValueError`` where the scene has no inner wall.
+    """
+    corner_x_m, corner_y_m = rng.choice(
+        scene.inner_walls[int(rng.integers(len(scene.inner_walls)))].footprint.corners_m
+    )
+    away_m = CAMERA_FORWARD_M + rng.uniform(0.1, 1.2)
+    angle_rad = rng.uniform(-math.pi, math.pi)
+    x_m, y_m = corner_x_m + away_m * math.cos(angle_rad), corner_y_m + away_m * math.sin(angle_rad)
+    return Pose(x_m, y_m, angle_rad + math.pi + rng.uniform(-0.7, 0.7))
+
+
+def _any_camera(rng: np.random.Generator, camera: CameraSpec) -> CameraSpec:
+    return replace(
+        camera,
+        horizontal_fov_deg=float(rng.uniform(*FIELD_OF_VIEW_DEG)),
+        height_m=float(rng.uniform(*HEIGHT_M)),
+        pitch_deg=float(rng.uniform(*PITCH_DEG)),
+    )
 
 
 def _with_alike_things(rng: np.random.Generator, scene: Scene) -> Scene:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -17,12 +17,12 @@ from vlm_ros.sim.footprint import nearest_distance_m
 from vlm_ros.sim.robot import CAMERA_FORWARD_M, ROBOT_RADIUS_M
 from vlm_ros.sim.scene import WALL_THICKNESS_M, ObjectMap, Scene
 from vlm_ros.sim.truth import ViewTruth, truth_from_view
-from vlm_ros.sim.variety import draw_hiding_pose, draw_varied_scene
+from vlm_ros.sim.variety import draw_edge_pose, draw_hiding_pose, draw_varied_scene
 from vlm_ros.sim.world import World
 
 VIEWS_PER_SCENE = 12
 _NEAR_OBJECT_SHARE, _NEAR_WALL_SHARE = 0.4, 0.15
-HIDING_SHARE = 0.2
+HIDING_SHARE, EDGE_SHARE = 0.2, 0.35
 _CLEARANCE_M = ROBOT_RADIUS_M + 0.01
 
 
@@ -53,8 +53,7 @@ def draw_views(
                 camera = stack.enter_context(Camera(world))
             camera.watch(world)
             for _ in range(views_per_scene):
-                hiding_share = HIDING_SHARE if varied else 0.0
-                yield _view(world, camera, draw_pose(rng, scene, hiding_share))
+                yield _view(world, camera, draw_pose(rng, scene, varied=varied))
 
 
 def _view(world: World, camera: Camera, pose: Pose) -> View:
@@ -63,23 +62,28 @@ def _view(world: World, camera: Camera, pose: Pose) -> View:
     return View(world.scene, pose, camera.render(), objects, truth_from_view(world.scene, pose, objects))
 
 
-def draw_pose(rng: np.random.Generator, scene: Scene, hiding_share: float = 0.0) -> Pose:
+def draw_pose(rng: np.random.Generator, scene: Scene, *, varied: bool = False) -> Pose:
     """A free place for the robot: 40 % before an object, 15 % before a wall, else anywhere.
 
-    ``hiding_share`` of all, taken from the last, are before a thing that stands before another.
+    With ``varied``, ``EDGE_SHARE`` of all are before a corner of an inner wall, where there is one, and of the
+    others ``HIDING_SHARE``, taken from the last, before a thing that stands before another.
     """
-    kind = rng.uniform()
+    drawn = _way_to_draw(rng, scene, varied)
     while True:
-        if kind > 1.0 - hiding_share:
-            pose = draw_hiding_pose(rng, scene)
-        elif kind < _NEAR_OBJECT_SHARE:
-            pose = _before_object(rng, scene)
-        elif kind < _NEAR_OBJECT_SHARE + _NEAR_WALL_SHARE:
-            pose = _before_wall(rng, scene)
-        else:
-            pose = _anywhere(rng, scene)
+        pose = drawn(rng, scene)
         if nearest_distance_m(scene.footprints, pose.x_m, pose.y_m) >= _CLEARANCE_M and _inside(scene, pose):
             return pose
+
+
+def _way_to_draw(rng: np.random.Generator, scene: Scene, varied: bool) -> Callable[[np.random.Generator, Scene], Pose]:
+    kind = rng.uniform()
+    if varied and scene.inner_walls and rng.uniform() < EDGE_SHARE:
+        return draw_edge_pose
+    if varied and kind > 1.0 - HIDING_SHARE:
+        return draw_hiding_pose
+    if kind < _NEAR_OBJECT_SHARE:
+        return _before_object
+    return _before_wall if kind < _NEAR_OBJECT_SHARE + _NEAR_WALL_SHARE else _anywhere
 
 
 def _before_object(rng: np.random.Generator, scene: Scene) -> Pose:

@@ -31,6 +31,7 @@ class FittingConfig:
     steps: int = setting(17_200, "steps that train the whole model", low=0)
     batch: int = setting(768, "views per step", low=1)
     measure_every: int = setting(500, "steps between two looks at the views held out", low=1)
+    targets: int = setting(6, "things asked for in each view", low=1)
     learning_rate: float = setting(1.0e-3, "highest learning rate of AdamW", low=0.0)
     weight_decay: float = setting(0.05, "weight decay of AdamW", low=0.0)
     warm_up_steps: int = setting(300, "steps over which the learning rate rises", low=0)
@@ -40,16 +41,23 @@ class FittingConfig:
 
 
 class Fitting:
-    """One training run over a table of views; ``state`` is the file that makes it resumable."""
+    """One training run over a table of views; ``state`` is the file that makes it resumable.
 
-    def __init__(self, config: FittingConfig, tokenizer: Tokenizer, device: torch.device, state: Path) -> None:
+    ``start`` is the folder of a checkpoint to begin with, instead of random weights.
+    """
+
+    def __init__(
+        self, config: FittingConfig, tokenizer: Tokenizer, device: torch.device, state: Path, start: Path | None = None
+    ) -> None:
         torch.manual_seed(config.seed)
         self.config, self.device, self.state = config, device, state
         self.vocabulary = tokenizer.get_vocab_size()
         self.model = make_model(self.vocabulary, config.seed).to(device)
+        if start is not None:
+            self.model.load_state_dict(LlavaForConditionalGeneration.from_pretrained(start).state_dict())
         self.heads = DenseHeads().to(device)
         self.objective = Objective(self.model, self.heads, tokenizer, device)
-        self.questioner = Questioner(tokenizer, device)
+        self.questioner = Questioner(tokenizer, device, config.targets)
         self.parameters = [*self.model.parameters(), *self.heads.parameters()]
         self.average = [parameter.detach().clone() for parameter in self.model.parameters()]
         self.optimizer = torch.optim.AdamW(
@@ -100,7 +108,7 @@ class Fitting:
         """The mean loss of the averaged weights, always over the same questions."""
         devices = [torch.cuda.current_device()] if self.device.type == "cuda" else []
         losses = []
-        with torch.random.fork_rng(devices), torch.autocast(self.device.type, torch.bfloat16):
+        with torch.random.fork_rng(devices), self._narrow():
             objective = replace(self.objective, model=self._with(self.average).to(self.device))
             torch.manual_seed(0)
             for images, objects, blocked, _ in zip(*(array.split(self.config.batch) for array in unseen), strict=True):
@@ -122,7 +130,7 @@ class Fitting:
         images, objects, patches = mirrored(images, objects, patches, flip)
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with self._narrow():
             hidden = self.objective.hidden(normalised(exposed(images)))
             loss = self.heads.loss(hidden, patches, blocked)
             if self.step >= self.config.dense_steps:
@@ -137,6 +145,10 @@ class Fitting:
             decay = min(self.config.average, (1 + self.step) / (10 + self.step))
             torch._foreach_lerp_(self.average, list(self.model.parameters()), 1 - decay)
         return loss.detach()
+
+    def _narrow(self) -> torch.autocast:
+        """Products in bfloat16 on a GPU; processors, even those that know it, are faster in float32."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
 
     def _learning_rate(self) -> float:
         """Two cosines, one per stage, each after a warm-up: by step, so that a pause changes nothing."""
