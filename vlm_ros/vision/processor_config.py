@@ -74,7 +74,7 @@ class ProcessorConfig:
             size=_size(content) if content.get("do_resize", True) else None,
             resample=_resample(content.get("resample", _BICUBIC)),
             crop=_height_and_width("crop_size", content.get("crop_size")) if crops else None,
-            scale=_number(content, "rescale_factor", 1 / 255) if content.get("do_rescale", True) else 1.0,
+            scale=_scale(content) if content.get("do_rescale", True) else 1.0,
             mean=_per_channel(content, "image_mean") if normalises else (0.0, 0.0, 0.0),
             std=_per_channel(content, "image_std") if normalises else (1.0, 1.0, 1.0),
         )
@@ -118,8 +118,12 @@ def _resample(value: Any) -> int:
     return int(value)
 
 
-def _number(content: Mapping[str, Any], key: str, default: float) -> float:
-    value = content.get(key, default)
+def _scale(content: Mapping[str, Any]) -> float:
+    return number_of("rescale_factor", content.get("rescale_factor", 1 / 255))
+
+
+def number_of(key: str, value: Any) -> float:
+    """``value`` of ``key`` as a number; ``BadBundle`` where it is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise _refused(key, value, "expected a number")
     return float(value)
