@@ -99,6 +99,19 @@ def make_qwen3_5(folder: Path, kind: str = "qwen3_5_text", seed: int = 0) -> Non
     save(folder, Qwen3_5ForConditionalGeneration, config, seed)
 
 
+def make_qwen3_vl(folder: Path, kind: str = "qwen3_vl", seed: int = 0) -> None:
+    """Qwen3-VL: patches of 8 pixels, blocks of 16, and features of two depths more than the last."""
+    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+
+    tokenizer, numbers = _save_qwen_processors(folder)
+    text = _LLAVA["text_sizes"](len(tokenizer)) | {"hidden_size": 64, "head_dim": 16, "num_hidden_layers": 3}
+    text["rope_parameters"] = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
+    vision = {"depth": 3, "num_heads": 2, "patch_size": 8, "spatial_merge_size": 2, "num_position_embeddings": 25}
+    vision |= {"hidden_size": 32, "out_hidden_size": 64, "intermediate_size": 64, "deepstack_visual_indexes": [0, 1]}
+    config = Qwen3VLConfig(text_config=text, vision_config=vision, **numbers)
+    save(folder, Qwen3VLForConditionalGeneration, config, seed)
+
+
 def _save_qwen_processors(folder: Path) -> tuple[Any, dict[str, int]]:
     """The tokenizer, which lies in ``folder`` then as the image processor does, and the numbers of special tokens."""
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil

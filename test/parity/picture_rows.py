@@ -85,6 +85,11 @@ def read_natively(processor: Any, image: Any) -> tuple[Inputs, str]:
     return picture, texts.replace_image_token(made, 0, use_image_special_tokens=True)
 
 
+def features_of_all_depths(found: Any) -> torch.Tensor:
+    """Qwen3-VL: what is put in the prompt, and what is added behind the first layers of the text model."""
+    return torch.cat([torch.cat(list(depth)) for depth in (found.pooler_output, *found.deepstack_features)], dim=-1)
+
+
 ROWS = {
     "smolvlm": Row(
         "make_smolvlm",
@@ -123,6 +128,15 @@ ROWS = {
         "<|image_pad|>",
         read_patches,
         counts_kinds=True,
+    ),
+    "qwen3_vl": Row(
+        "make_qwen3_vl",
+        "qwen3_vl",
+        "qwen2_vl.image_processing_pil_qwen2_vl.Qwen2VLImageProcessorPil",
+        "<|image_pad|>",
+        read_patches,
+        counts_kinds=True,
+        features=features_of_all_depths,
     ),
     "lfm2_vl": Row(
         "make_lfm2_vl",

@@ -144,6 +144,21 @@ def test_logits_equal_the_checkpoints(pair, shape, question):
     assert agreement.accepted, agreement
 
 
+@pytest.mark.parametrize("pair", ["qwen3_vl"], indirect=True)
+@pytest.mark.parametrize("depth", [1, 2])
+def test_comparison_fails_when_features_of_an_earlier_block_are_lost(pair, depth):
+    decoder, seen = pair.model.decoder, pair.model.see(Frame(photograph(48, 64)))
+    rows, lost = np.arange(len(seen.tokens))[np.newaxis].repeat(3, axis=0), seen.features.copy()
+    width = pair.reference.model.config.text_config.hidden_size
+    assert lost.shape[1] == 3 * width
+    lost[:, depth * width : (depth + 1) * width] = 0
+    found, other = (
+        decoder.step(decoder.embed_image(features, pair.model.image_id), decoder.begin(), rows)[0]
+        for features in (seen.features, lost)
+    )
+    assert not agreement_of(other, found).accepted
+
+
 @pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_answer_equals_the_checkpoints_when_asked_the_way_a_robot_asks(pair, shape, question):
