@@ -65,6 +65,6 @@ class DeepDecoder(RowsDecoder):
         super().__init__(adding, head, width * depths)
         self.depths = depths
 
-    def read(self, inputs: NamedTensors, cache: Any) -> Any:
+    def read(self, inputs: NamedTensors, cache: Any, **others: Any) -> torch.Tensor:
         first, *added = inputs["inputs_embeds"].chunk(self.depths, dim=-1)
-        return super().read({**inputs, "inputs_embeds": first}, cache, deepstack_visual_embeds=added)
+        return super().read({**inputs, "inputs_embeds": first}, cache, deepstack_visual_embeds=added, **others)
