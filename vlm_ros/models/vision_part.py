@@ -198,4 +198,9 @@ def _fitted(tensor: Array, spec: TensorSpec) -> Array:
             f"the vision encoder takes '{spec.name}' of shape {spec.shape}, and preprocessor_config.json makes "
             f"{tensor.shape}: they are of two models"
         )
+    if np.issubdtype(tensor.dtype, np.floating) and not np.issubdtype(spec.dtype, np.floating):
+        raise BadBundle(
+            f"the vision encoder takes '{spec.name}' as {spec.dtype}, and normalised pixels are {tensor.dtype}: "
+            "export it without the steps of preprocessor_config.json"
+        )
     return tensor.astype(spec.dtype, copy=False)

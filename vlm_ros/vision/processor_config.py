@@ -6,6 +6,7 @@ pixels in a way that is not implemented is refused by name, and never ignored.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -119,19 +120,26 @@ def _resample(value: Any) -> int:
 
 
 def _scale(content: Mapping[str, Any]) -> float:
-    return number_of("rescale_factor", content.get("rescale_factor", 1 / 255))
+    scale = number_of("rescale_factor", content.get("rescale_factor", 1 / 255))
+    if scale == 0:
+        raise _refused("rescale_factor", scale, "which makes all pictures alike")
+    return scale
 
 
 def number_of(key: str, value: Any) -> float:
     """``value`` of ``key`` as a number; ``BadBundle`` where it is none."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if not _is_number(value):
         raise _refused(key, value, "expected a number")
     return float(value)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def _per_channel(content: Mapping[str, Any], key: str) -> tuple[float, float, float]:
     values = content.get(key)
-    if not isinstance(values, list) or len(values) != 3 or not all(isinstance(value, (int, float)) for value in values):
+    if not isinstance(values, list) or len(values) != 3 or not all(map(_is_number, values)):
         raise _refused(key, values, "expected three numbers, one for each of red, green and blue")
     if key == "image_std" and 0 in values:
         raise _refused(key, values, "a deviation of 0 divides by zero")

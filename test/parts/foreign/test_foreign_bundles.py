@@ -110,6 +110,10 @@ DECODERS: dict[str, tuple[Change, ...]] = {
     "logits without tokens": (surgery.logits_without_tokens,),
     "mask of booleans": (surgery.mask_of(TensorProto.BOOL),),
     "mask of floats": (surgery.mask_of(TensorProto.FLOAT),),
+    "mask in squares": (lambda model: surgery.square_mask(model, TensorProto.FLOAT),),
+    "mask in squares of halves": (lambda model: surgery.square_mask(model, TensorProto.FLOAT16),),
+    "mask in squares of booleans": (lambda model: surgery.square_mask(model, TensorProto.BOOL),),
+    "mask in squares of integers": (lambda model: surgery.square_mask(model, TensorProto.INT64),),
     "one prompt": (surgery.rows(1),),
     "logits to keep in a row": (lambda model: surgery.add_input(model, "num_logits_to_keep", TensorProto.INT64, [1]),),
 }
@@ -418,6 +422,13 @@ REFUSED: dict[str, tuple[str, Change, str]] = {
         "timesteps",
     ),
     "no projector": (VISION, surgery.narrow_features, "31.*32 wide"),
+    "pixels in bytes": (
+        VISION,
+        lambda model: surgery.retype(model, kind=TensorProto.UINT8, names=["pixel_values"]),
+        "'pixel_values' as uint8, and normalised pixels are float32",
+    ),
+    "logits of more tokens": (DECODER, surgery.more_logits, "logits of 416 tokens and embed_tokens does not know"),
+    "table without a shape": (EMBED, surgery.without_shapes, r"'input_ids' of shape \(\): export it as"),
     "two prompts at once": (
         DECODER,
         surgery.rows(2),
