@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,11 +38,6 @@ def answer(folder: Path) -> str:
 @pytest.fixture(scope="module")
 def ours() -> str:
     return answer(TINY)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(TINY, tmp_path / "foreign"))
 
 
 def setting(folder: Path, name: str, key: str, value: Any) -> None:
