@@ -35,11 +35,13 @@ def _resized_rows(pixels: RgbImage, length: int) -> RgbImage:
     first, weights = _weights(len(pixels), length)
     bits = _bits_of(weights.max())
     scaled = np.floor(weights * (1 << bits) + 0.5).astype(np.int32)
-    total = np.full((length, *pixels.shape[1:]), 1 << (bits - 1), np.int32)
-    for tap in range(weights.shape[1]):
-        rows = np.minimum(first + tap, len(pixels) - 1)
-        total += pixels[rows] * scaled[:, tap, np.newaxis, np.newaxis]
-    return (total >> bits).clip(0, 255).astype(np.uint8)
+    flat = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
+    resized = np.empty((length, flat.shape[1]), np.uint8)
+    for row, (start, shares) in enumerate(zip(first, scaled, strict=True)):
+        seen = flat[start : start + len(shares)]
+        total = shares[: len(seen)] @ seen.astype(np.int32) + (1 << (bits - 1))
+        resized[row] = (total >> bits).clip(0, 255)
+    return resized.reshape(length, *pixels.shape[1:])
 
 
 def _weights(length: int, wanted: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
