@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -98,6 +99,19 @@ def make_qwen3_5(folder: Path, kind: str = "qwen3_5_text", seed: int = 0) -> Non
     save(folder, Qwen3_5ForConditionalGeneration, config, seed)
 
 
+def make_qwen3_vl(folder: Path, kind: str = "qwen3_vl", seed: int = 0) -> None:
+    """Qwen3-VL: patches of 8 pixels, blocks of 16, and features of two depths more than the last."""
+    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+
+    tokenizer, numbers = _save_qwen_processors(folder)
+    text = _LLAVA["text_sizes"](len(tokenizer)) | {"hidden_size": 64, "head_dim": 16, "num_hidden_layers": 3}
+    text["rope_parameters"] = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
+    vision = {"depth": 3, "num_heads": 2, "patch_size": 8, "spatial_merge_size": 2, "num_position_embeddings": 25}
+    vision |= {"hidden_size": 32, "out_hidden_size": 64, "intermediate_size": 64, "deepstack_visual_indexes": [0, 1]}
+    config = Qwen3VLConfig(text_config=text, vision_config=vision, **numbers)
+    save(folder, Qwen3VLForConditionalGeneration, config, seed)
+
+
 def _save_qwen_processors(folder: Path) -> tuple[Any, dict[str, int]]:
     """The tokenizer, which lies in ``folder`` then as the image processor does, and the numbers of special tokens."""
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
@@ -133,6 +147,31 @@ def make_minicpm_v(folder: Path, kind: str = "qwen2", seed: int = 0) -> None:
         image_token_id=tokenizer.convert_tokens_to_ids("<|image_pad|>"),
     )
     save(folder, MiniCPMV4_6ForConditionalGeneration, config, seed)
+
+
+def make_lfm2_vl(folder: Path, kind: str = "lfm2", seed: int = 0) -> None:
+    """LFM2-VL with a text model of ``kind``: patches of 8 pixels, tokens of 16, up to four tiles of 32."""
+    from transformers import AutoConfig, Lfm2VlConfig, Lfm2VlForConditionalGeneration
+
+    places = [f"<|img_row_{row}_col_{column}|>" for row in (1, 2) for column in (1, 2)]
+    tokenizer = make_tokenizer("<|image_start|>", "<|image_end|>", "<|img_thumbnail|>", *places)
+    tokenizer.chat_template = CHAT_TEMPLATE
+    tokenizer.save_pretrained(folder)
+    numbers = {"encoder_patch_size": 8, "tile_size": 32, "max_tiles": 4, "min_image_tokens": 4, "max_image_tokens": 12}
+    levels = {"image_mean": [0.5, 0.45, 0.4], "image_std": [0.5, 0.3, 0.2], "resample": 2, "rescale_factor": 1 / 255}
+    processor = {"image_processor_type": "Lfm2VlImageProcessor", **numbers, **levels}
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+    text = {**_LLAVA["text_sizes"](len(tokenizer)), "layer_types": ["conv", "full_attention", "conv"]}
+    text |= {"num_hidden_layers": 3, "block_auto_adjust_ff_dim": False}
+    vision = {"model_type": "siglip2_vision_model", "num_patches": 25, "patch_size": 8, "hidden_size": 32}
+    vision |= {"intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "vision_use_head": False}
+    config = Lfm2VlConfig(
+        text_config=AutoConfig.for_model(kind, **text),
+        vision_config=vision,
+        projector_hidden_size=48,
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+    )
+    save(folder, Lfm2VlForConditionalGeneration, config, seed)
 
 
 def make_llava_onevision(folder: Path, kind: str = "qwen2", seed: int = 0) -> None:

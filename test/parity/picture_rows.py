@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from torchvision_stand_in import image_processor
 
 Inputs = dict[str, torch.Tensor]
 
@@ -21,6 +22,7 @@ class Row:
     """``make`` is a function of test/bundles/make_tiny_pictures.py, ``kind`` what it makes.
 
     ``read`` gives what the reference's image processor makes of a picture, and what stands for it in the prompt.
+    ``pixels`` are those of its tensors that are not filled up, and ``features`` what the text model reads of a picture.
     """
 
     make: str
@@ -29,6 +31,8 @@ class Row:
     mark: str
     read: Callable[[Any, Any], tuple[Inputs, str]]
     counts_kinds: bool = False
+    pixels: Callable[[Inputs], torch.Tensor] = lambda inputs: inputs["pixel_values"]
+    features: Callable[[Any], torch.Tensor] = lambda found: torch.cat(list(found.pooler_output))
 
 
 def read_tiles(processor: Any, image: Any) -> tuple[Inputs, str]:
@@ -69,6 +73,23 @@ def read_resolutions(processor: Any, image: Any) -> tuple[Inputs, str]:
     return {name: made[name] for name in ("pixel_values", "image_sizes")}, "<image>" * tokens
 
 
+def read_natively(processor: Any, image: Any) -> tuple[Inputs, str]:
+    """LFM2-VL: the picture near its own size, or tiles and the whole; what stands for it, only its processor knows."""
+    from transformers.models.lfm2_vl.processing_lfm2_vl import Lfm2VlProcessor
+
+    made = processor([[image]], return_row_col_info=True, return_tensors="pt")
+    texts = Lfm2VlProcessor.__new__(Lfm2VlProcessor)
+    texts.image_processor, texts.image_token, texts.image_thumbnail_token = processor, "<image>", "<|img_thumbnail|>"
+    texts.image_start_token, texts.image_end_token = "<|image_start|>", "<|image_end|>"
+    picture = {name: made[name] for name in ("pixel_values", "pixel_attention_mask", "spatial_shapes")}
+    return picture, texts.replace_image_token(made, 0, use_image_special_tokens=True)
+
+
+def features_of_all_depths(found: Any) -> torch.Tensor:
+    """Qwen3-VL: what is put in the prompt, and what is added behind the first layers of the text model."""
+    return torch.cat([torch.cat(list(depth)) for depth in (found.pooler_output, *found.deepstack_features)], dim=-1)
+
+
 ROWS = {
     "smolvlm": Row(
         "make_smolvlm",
@@ -107,6 +128,23 @@ ROWS = {
         "<|image_pad|>",
         read_patches,
         counts_kinds=True,
+    ),
+    "qwen3_vl": Row(
+        "make_qwen3_vl",
+        "qwen3_vl",
+        "qwen2_vl.image_processing_pil_qwen2_vl.Qwen2VLImageProcessorPil",
+        "<|image_pad|>",
+        read_patches,
+        counts_kinds=True,
+        features=features_of_all_depths,
+    ),
+    "lfm2_vl": Row(
+        "make_lfm2_vl",
+        "lfm2",
+        "lfm2_vl.image_processing_lfm2_vl.Lfm2VlImageProcessor",
+        "<image>",
+        read_natively,
+        pixels=lambda inputs: inputs["pixel_values"][inputs["pixel_attention_mask"].bool()],
     ),
     "llava_onevision": Row(
         "make_llava_onevision",
@@ -163,12 +201,10 @@ class Reference:
 
 def open_reference(row: Row, checkpoint: Path) -> Reference:
     """The checkpoint that ``row`` made."""
-    import importlib
-
     from transformers import AutoModelForImageTextToText, AutoTokenizer
 
     module, _, name = f"transformers.models.{row.processor}".rpartition(".")
-    processor = getattr(importlib.import_module(module), name)
+    processor = image_processor(module, name)
     return Reference(
         row,
         AutoModelForImageTextToText.from_pretrained(checkpoint).eval(),

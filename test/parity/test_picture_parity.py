@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import importlib
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -47,8 +48,11 @@ HALF_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 SHAPES = [(48, 64), (64, 48), (20, 90), (200, 100)]
 QUESTIONS = ("Is there a red ball?", "这是什么?")
 DECODER = "decoder_model_merged"
+STATE = re.compile("past_(conv|recurrent)")
 keeps_states = pytest.mark.parametrize("pair", ["minicpm_v_hybrid"], indirect=True)
-"""Tests of models whose text has layers of linear attention."""
+"""Tests of a model whose text has layers of linear attention."""
+keeps_any_states = pytest.mark.parametrize("pair", ["minicpm_v_hybrid", "lfm2_vl"], indirect=True)
+"""Tests of models whose text has layers of linear attention, or of short convolutions."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def pixels_of(model, rgb):
 @pytest.mark.parametrize("kind", [noise, photograph])
 def test_pixels_equal_the_reference_processors(pair, kind, shape):
     rgb = kind(*shape)
-    expected = pair.reference.inputs(rgb, "?")["pixel_values"].numpy()
+    expected = pair.reference.row.pixels(pair.reference.inputs(rgb, "?")).numpy()
     ours = pixels_of(pair.model, rgb)
     np.testing.assert_array_equal(np.sort(ours), np.sort(expected, axis=None))
 
@@ -116,8 +120,8 @@ def test_prompt_equals_the_reference_processors(pair, shape):
 def reference_features(reference, rgb):
     picture, _ = reference.row.read(reference.processor, Image.fromarray(rgb))
     with torch.inference_mode():
-        found = reference.model.model.get_image_features(**picture).pooler_output
-    return torch.cat(list(found)).numpy()
+        found = reference.model.model.get_image_features(**picture)
+    return reference.row.features(found).numpy()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -138,6 +142,21 @@ def test_logits_equal_the_checkpoints(pair, shape, question):
     logits, _ = model.decoder.step(model.decoder.embed(prompt.after), cache)
     agreement = agreement_of(logits, expected)
     assert agreement.accepted, agreement
+
+
+@pytest.mark.parametrize("pair", ["qwen3_vl"], indirect=True)
+@pytest.mark.parametrize("depth", [1, 2])
+def test_comparison_fails_when_features_of_an_earlier_block_are_lost(pair, depth):
+    decoder, seen = pair.model.decoder, pair.model.see(Frame(photograph(48, 64)))
+    rows, lost = np.arange(len(seen.tokens))[np.newaxis].repeat(3, axis=0), seen.features.copy()
+    width = pair.reference.model.config.text_config.hidden_size
+    assert lost.shape[1] == 3 * width
+    lost[:, depth * width : (depth + 1) * width] = 0
+    found, other = (
+        decoder.step(decoder.embed_image(features, pair.model.image_id), decoder.begin(), rows)[0]
+        for features in (seen.features, lost)
+    )
+    assert not agreement_of(other, found).accepted
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -187,7 +206,7 @@ def test_logits_are_the_same_when_a_prompt_is_read_in_two_pieces(pair, first):
     assert agreement.accepted, agreement
 
 
-@keeps_states
+@keeps_any_states
 @pytest.mark.parametrize("longest", [9, 70])
 @pytest.mark.parametrize("rows", [1, 3])
 def test_tokens_and_logits_equal_the_checkpoints_when_rows_are_padded(pair, rows, longest):
@@ -254,7 +273,7 @@ def whole_decoder(pair):
     runner.deactivate()
 
 
-@keeps_states
+@keeps_any_states
 @pytest.mark.parametrize(
     ("precision", "correlation"), [("fp16", 0.99999), ("int8", 0.97), ("quantized", 0.97), ("qdq", 0.95)]
 )
@@ -263,7 +282,7 @@ def test_states_stay_wide_when_a_decoder_gets_another_precision(pair, whole_deco
     samples = decoder_samples(whole_decoder)
     narrow = OnnxRuntimeRunner(write_part(bundle, DECODER, precision, samples), threads=1)
     narrow.activate()
-    assert {spec.dtype for name, spec in narrow.inputs.items() if "past_recurrent" in name} == {np.dtype(np.float32)}
+    assert {spec.dtype for name, spec in narrow.inputs.items() if STATE.match(name)} == {np.dtype(np.float32)}
     narrow.deactivate()
     checkpoint = PartRunner(pair.module().parts_of(pair.reference.model)[-1])
     report = validate_part(bundle, DECODER, precision, samples, checkpoint)
@@ -271,7 +290,7 @@ def test_states_stay_wide_when_a_decoder_gets_another_precision(pair, whole_deco
     assert report.passed or precision != "fp16", report.faults
 
 
-@keeps_states
+@keeps_any_states
 def test_decoder_answers_the_same_when_it_is_cut_into_blocks(pair, whole_decoder, tmp_path):
     onnx = pytest.importorskip("onnx")
     model, feeds = onnx.load(pair.bundle.onnx(DECODER)), decoder_samples(whole_decoder)[0]
@@ -298,7 +317,7 @@ def test_memory_counts_states_once_and_keys_by_the_token(pair, whole_decoder):
     assert short == 100 * keys_bytes + 2 * sum(4 * np.prod(shape) for shape in states)
 
 
-@keeps_states
+@keeps_any_states
 def test_cache_grows_in_place_nowhere_when_layers_keep_states(pair):
     onnx = pytest.importorskip("onnx")
     model = onnx.load(pair.bundle.onnx(DECODER))

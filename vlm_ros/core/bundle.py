@@ -17,12 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from vlm_ros.core.card import ModelCard
+from vlm_ros.core.config_check import check_config
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.core.families import JOINT, card_defaults, known_parts, parts_in_joint
 from vlm_ros.core.lfs import check_content
 from vlm_ros.core.onnx_files import PRECISIONS, onnx_files
 
 __all__ = ["AUTO", "PRECISIONS", "Bundle"]
+
+CONFIG = "config.json"
 
 AUTO = "auto"
 """Stands for the precision that was chosen for each part on this device."""
@@ -47,12 +50,22 @@ class Bundle:
         """The object in the JSON file ``name``."""
         path = self.file(name)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            content = json.loads(self.text(name))
+        except (ValueError, RecursionError) as error:
             raise BadBundle(f"'{path}' is not readable JSON ({error}): export or copy the bundle again") from error
         if not isinstance(content, dict):
             raise BadBundle(f"'{path}' holds a {type(content).__name__}, expected an object")
+        if name == CONFIG:
+            check_config(content, path)
         return content
+
+    def text(self, name: str) -> str:
+        """The text file ``name``, without the mark that some editors put in front."""
+        path = self.file(name)
+        try:
+            return path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadBundle(f"'{path}' is not readable text in UTF-8 ({error}): save or copy it again") from error
 
     def optional_json(self, name: str) -> dict[str, Any]:
         """As ``json``, and empty where the file is missing."""
@@ -69,12 +82,12 @@ class Bundle:
     @cached_property
     def config(self) -> dict[str, Any]:
         """``config.json``."""
-        return self.json("config.json")
+        return self.json(CONFIG)
 
     @cached_property
     def card(self) -> ModelCard:
         """``model_card.json``, and what the family's cards say where it is silent or missing."""
-        defaults = card_defaults(self.optional_json("config.json"))
+        defaults = card_defaults(self.optional_json(CONFIG))
         return ModelCard.from_json({**defaults, **self.optional_json("model_card.json")})
 
     @cached_property
@@ -117,10 +130,14 @@ class Bundle:
             raise BadBundle(
                 f"'{self.folder}' has '{part}' at {', '.join(files)}, not at {precision}: choose one of these"
             )
-        return self.file(f"onnx/{part}.onnx")
+        there = ", ".join(sorted(path.name for path in self.folder.rglob("*.onnx"))) or "none"
+        raise BadBundle(
+            f"the bundle '{self.folder}' lacks 'onnx/{part}.onnx' (of ONNX files it has: {there}): "
+            "export or copy it again, or call the file that it is so"
+        )
 
     def _files(self) -> dict[str, dict[str, Path]]:
-        config = self.optional_json("config.json")
+        config = self.optional_json(CONFIG)
         files, apart = onnx_files(self.folder, known_parts(config)), parts_in_joint(config)
         if apart and set(apart) <= set(files):
             files.pop(JOINT, None)  # nobody runs it beside the parts that it is made of

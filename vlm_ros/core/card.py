@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +52,9 @@ class ModelCard:
         unknown = sorted(set(content) - known)
         if unknown:
             raise BadBundle(f"model_card.json has unknown keys {unknown}: known are {sorted(known)}")
+        defaults = cls()
+        for key, value in content.items():
+            _check_kind(key, value, getattr(defaults, key))
         card = cls(**content)
         if not (isinstance(card.path_threshold, float) and 0.5 <= card.path_threshold < 1.0):
             raise BadBundle(f"model_card.json has path_threshold {card.path_threshold!r}: give a number of 0.5 to 1")
@@ -72,3 +76,20 @@ class ModelCard:
     def to_json(self) -> dict[str, Any]:
         """The object that ``from_json`` reads."""
         return dataclasses.asdict(self)
+
+
+def _check_kind(key: str, value: Any, default: Any) -> None:
+    """``BadBundle`` where ``value`` of ``key`` is of another kind than its ``default``."""
+    if isinstance(default, str):
+        right, expected = isinstance(value, str), "a text"
+    elif isinstance(default, int):
+        right, expected = type(value) is int and value > 0, "a whole number from 1 on"
+    elif isinstance(default, float):
+        right, expected = type(value) in (int, float) and math.isfinite(value) and value >= 0, "a number from 0 on"
+    elif isinstance(default, tuple):
+        right = isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value)
+        expected = "a list of texts"
+    else:
+        right, expected = isinstance(value, Mapping), "an object"
+    if not right:
+        raise BadBundle(f"model_card.json has {key} {value!r}: give {expected}")

@@ -118,6 +118,20 @@ FAMILIES = (
         parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
     ),
     Family(
+        module="qwen3_vl",
+        title="Qwen3-VL",
+        model_types=("qwen3_vl",),
+        tasks=("caption", "question"),
+        parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+    ),
+    Family(
+        module="lfm2_vl",
+        title="LFM2-VL",
+        model_types=("lfm2_vl", "lfm2-vl"),
+        tasks=("caption", "question"),
+        parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+    ),
+    Family(
         module="minicpm_v",
         title="MiniCPM-V 4.6",
         model_types=("minicpmv4_6",),

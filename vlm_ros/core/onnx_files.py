@@ -14,7 +14,7 @@ PRECISIONS = ("fp32", "fp16", "int8", "uint8", "quantized", "q4", "q4f16", "bnb4
 Others come after these."""
 
 OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
-    "vision_encoder": ("vision", "visual", "vision_model", "image_encoder", "vision_tower"),
+    "vision_encoder": ("vision", "visual", "vision_model", "image_encoder", "vision_tower", "embed_images"),
     "embed_tokens": ("embedding", "embeddings", "embed", "text_embeddings", "prepare_inputs_embeds"),
     "decoder_model_merged": ("decoder_model", "decoder", "language_model", "text_model", "llm", "model"),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +94,18 @@ class VisionEncoder(Part):
         turns = self.tower.rotary_pos_emb(states, torch.stack([row, column], dim=-1))
         whole = picture[:, None] == picture[None]
         windows = whole & _same(row // max(1, self.window)) & _same(column // max(1, self.window))
+        after: list[torch.Tensor] = []
         for number, block in enumerate(self.tower.blocks):
             sees = whole if number in self.wide_layers else windows
             states = states + _attend(block.attn, block.norm1(states), turns, sees)
             states = states + block.mlp(block.norm2(states))
-        return {"image_features": self.tower.merger(states)}
+            after.append(states)
+        return {"image_features": self.merged(after)}
+
+    def merged(self, after: Sequence[torch.Tensor]) -> torch.Tensor:
+        """What the text model reads of a picture whose states (patches, width) are those ``after`` each block."""
+        features: torch.Tensor = self.tower.merger(after[-1])
+        return features
 
     def placed(
         self, states: torch.Tensor, shapes: torch.Tensor, row: torch.Tensor, column: torch.Tensor

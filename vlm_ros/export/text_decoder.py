@@ -78,14 +78,21 @@ class TextDecoder(Part):
 
     def forward(self, inputs: NamedTensors) -> NamedTensors:
         cache = self.opened_cache(inputs)
+        states = self.read(inputs, cache)
+        return {"logits": self.head(states[:, -1:]), **self.present(cache)}
+
+    def read(self, inputs: NamedTensors, cache: Any, **others: Any) -> torch.Tensor:
+        """The states (batch, sequence, width) behind the last layer; ``cache`` holds what was read before, and this."""
         result = self.text(
             inputs_embeds=inputs["inputs_embeds"],
             attention_mask=inputs["attention_mask"],
             position_ids=inputs["position_ids"],
             past_key_values=cache,
             use_cache=True,
+            **others,
         )
-        return {"logits": self.head(result.last_hidden_state[:, -1:]), **self.present(cache)}
+        states: torch.Tensor = result.last_hidden_state
+        return states
 
     def opened_cache(self, inputs: NamedTensors) -> Any:
         """A transformers cache that holds what of ``inputs`` is cached."""

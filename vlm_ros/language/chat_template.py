@@ -57,14 +57,17 @@ class ChatTemplate:
         """The prompt for ``question`` about one image. The question is data: nothing in it is evaluated."""
         try:
             return self._rendered(_parts(question) if self._in_parts else self._as_text(question))
-        except (TemplateError, TypeError) as error:
-            raise BadBundle(f"the chat template fails on a question about one image: {error}") from error
+        except Exception as error:  # a template is a program, and may raise anything
+            raise BadBundle(
+                f"the chat template fails on a question about one image ({type(error).__name__}: {error}): "
+                "take the one that the model was published with"
+            ) from error
 
     def _marks_image(self, content: Any) -> bool:
         """Whether the template puts the image token into the prompt, and does not print or refuse ``content``."""
         try:
             text = self._rendered(content)
-        except (TemplateError, TypeError):
+        except Exception:  # as in render, which says so
             return False
         return self._image_token in text and str(_parts("x")) not in text
 
@@ -90,14 +93,27 @@ def _parts(question: str) -> list[dict[str, str]]:
 def template_source_from_bundle(bundle: Bundle) -> str:
     """The template that ``bundle`` brings, wherever it keeps it, or the one that its family was trained with."""
     if (bundle.folder / "chat_template.jinja").is_file():
-        return bundle.file("chat_template.jinja").read_text(encoding="utf-8")
+        return bundle.text("chat_template.jinja")
     for name in ("chat_template.json", "tokenizer_config.json"):
         template = bundle.optional_json(name).get("chat_template")
-        if isinstance(template, list):
-            template = {entry["name"]: entry["template"] for entry in template}.get("default")
-        if template is not None:
-            return str(template)
+        if template:
+            return _default_of(template, name)
     return BLIP2_TEMPLATE if bundle.optional_json("config.json").get("model_type") == "blip-2" else LLAVA_TEMPLATE
+
+
+def _default_of(template: Any, file: str) -> str:
+    """``template``, or of several, which have names, the one that is called ``default``."""
+    found = template
+    if isinstance(template, list) and all(isinstance(entry, dict) for entry in template):
+        found = {str(entry.get("name")): entry.get("template") for entry in template}
+    if isinstance(found, dict):
+        found = found.get("default")
+    if not isinstance(found, str):
+        raise BadBundle(
+            f"{file} has 'chat_template': {template!r:.80}, expected a text, or several of which one is called "
+            "default: put the right one into chat_template.jinja"
+        )
+    return found
 
 
 class _Generation(Extension):

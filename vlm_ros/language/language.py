@@ -70,8 +70,11 @@ def language_from_bundle(bundle: Bundle, image_id: int | None) -> Language:
 
 def _stop_texts(bundle: Bundle) -> tuple[str, ...]:
     """What transformers calls ``stop_strings``: one text or several."""
-    found = bundle.optional_json("generation_config.json").get("stop_strings") or ()
-    return (found,) if isinstance(found, str) else tuple(found)
+    found = bundle.optional_json("generation_config.json").get("stop_strings") or []
+    texts = [found] if isinstance(found, str) else found
+    if not isinstance(texts, list) or not all(isinstance(text, str) and text for text in texts):
+        raise BadBundle(f"generation_config.json has 'stop_strings': {found!r}, expected a text or a list of texts")
+    return tuple(texts)
 
 
 def _end_ids(bundle: Bundle, tokenizer: Tokenizer) -> frozenset[int]:
@@ -84,5 +87,11 @@ def _end_ids(bundle: Bundle, tokenizer: Tokenizer) -> frozenset[int]:
     ]
     for found in places:
         if found is not None:
-            return frozenset(found if isinstance(found, list) else [found])
+            numbers = found if isinstance(found, list) else [found]
+            if not numbers or not all(type(number) is int and number >= 0 for number in numbers):
+                raise BadBundle(
+                    f"the bundle '{bundle.folder}' has 'eos_token_id': {found!r}, expected the number of a token, or "
+                    "several: correct it in generation_config.json, or in config.json"
+                )
+            return frozenset(numbers)
     raise BadBundle(f"the bundle '{bundle.folder}' names no token that ends an answer: set eos_token_id in config.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from vlm_ros.core.bundle import Bundle
@@ -12,6 +13,7 @@ from vlm_ros.language import wordpiece
 tokenizers = require("tokenizers", "pip install tokenizers")
 
 _HALF_CHARACTER = "\N{REPLACEMENT CHARACTER}"
+_OTHER_FORMATS = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "tiktoken.model")
 _ADDED_TOKEN_FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
 
 
@@ -41,11 +43,13 @@ class Tokenizer:
         config = bundle.optional_json("tokenizer_config.json")
         words = bundle.folder / wordpiece.FILE
         of_words = words.is_file() and not (bundle.folder / "tokenizer.json").is_file()
-        path = words if of_words else bundle.file("tokenizer.json")
+        path = words if of_words else _checked(bundle)
         try:
             if of_words:
                 return cls(wordpiece.tokenizer_json_from_vocab(path, config), {**wordpiece.SPECIAL, **config})
-            return cls(path.read_text(encoding="utf-8"), config)
+            return cls(bundle.text(path.name), config)
+        except BadBundle:
+            raise
         except Exception as error:  # the library raises plain Exception
             raise BadBundle(f"'{path}' is no tokenizer ({error}): export or copy the bundle again") from error
 
@@ -90,12 +94,35 @@ class Tokenizer:
 
     def _add_declared_tokens(self, declared: Mapping[str, Mapping[str, Any]]) -> None:
         known = self._tokenizer.get_added_tokens_decoder()
-        for number, facts in sorted((int(key), facts) for key, facts in declared.items()):
+        for number, facts in _declared(declared):
             if number not in known:
                 flags = {flag: facts[flag] for flag in _ADDED_TOKEN_FLAGS if flag in facts}
                 self._tokenizer.add_tokens([tokenizers.AddedToken(facts["content"], **flags)])
                 if self.number_of(facts["content"]) != number:
                     raise BadBundle(f"token '{facts['content']}' cannot have the number {number} of its declaration")
+
+
+def _checked(bundle: Bundle) -> Path:
+    """The path of ``tokenizer.json``; ``BadBundle`` says how to make one of what the bundle has instead."""
+    others = [name for name in _OTHER_FORMATS if (bundle.folder / name).is_file()]
+    if others and not (bundle.folder / "tokenizer.json").is_file():
+        raise BadBundle(
+            f"the bundle '{bundle.folder}' has its tokenizer as '{others[0]}' and lacks 'tokenizer.json': make it with "
+            "transformers' AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)"
+        )
+    return bundle.file("tokenizer.json")
+
+
+def _declared(declared: Any) -> list[tuple[int, Mapping[str, Any]]]:
+    """The tokens of ``added_tokens_decoder`` by number; ``BadBundle`` where it is no table of them."""
+    table = declared if isinstance(declared, dict) else {"": declared}
+    for key, facts in table.items():
+        if not key.isdigit() or not isinstance(facts, dict) or not isinstance(facts.get("content"), str):
+            raise BadBundle(
+                f"tokenizer_config.json has 'added_tokens_decoder' with {key!r}: {facts!r:.80}, expected the number of "
+                "a token and its content: export or copy the bundle again"
+            )
+    return sorted(((int(key), facts) for key, facts in table.items()), key=lambda entry: entry[0])
 
 
 class TextStream:

@@ -12,6 +12,7 @@ from vlm_ros.core.clock import Clock, monotonic_s
 from vlm_ros.core.frame import Frame, RgbImage
 from vlm_ros.language.text_batch import TextBatcher
 from vlm_ros.language.tokenizer import Tokenizer
+from vlm_ros.models.closing import Closing
 from vlm_ros.models.comparing import ComparingObservation
 from vlm_ros.models.matching import Floats, Scores, TextMemory, in_batches, softmax, unit_vectors
 from vlm_ros.models.vocabulary import check_vocabulary
@@ -24,7 +25,7 @@ def assemble(bundle: Bundle, runners: Mapping[str, Runner]) -> BlipMatcher:
     return BlipMatcher(bundle, runners)
 
 
-class BlipMatcher:
+class BlipMatcher(Closing):
     """A loaded model; ``runners`` holds ``vision_encoder``, ``text_model`` and ``fusion_model``, all active."""
 
     exclusive = False
@@ -59,11 +60,6 @@ class BlipMatcher:
     def probabilities(self, pictures: Sequence[RgbImage], texts: Sequence[str]) -> Scores:
         """As ``models.matching.Matcher`` says: whether the two belong together, asked of each pair."""
         return np.stack([self._together(self.see(rgb)["image_features"], texts) for rgb in pictures])
-
-    def close(self) -> None:
-        """Free the runners."""
-        for runner in self._runners.values():
-            runner.deactivate()
 
     def see(self, rgb: RgbImage) -> Mapping[str, Array]:
         """What the vision encoder gives for one picture."""

@@ -8,6 +8,7 @@ from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
 from vlm_ros.core.frame import Frame, RgbImage
 from vlm_ros.language.tokenizer import Tokenizer
+from vlm_ros.models.closing import Closing
 from vlm_ros.models.comparing import ComparingObservation
 from vlm_ros.models.encoders import PictureEncoder, TextEncoder, check_widths
 from vlm_ros.models.joint_clip import sides_of
@@ -24,7 +25,7 @@ def assemble(bundle: Bundle, runners: Mapping[str, Runner]) -> ClipModel:
     return ClipModel(bundle, runners, context_tokens=CONTEXT_TOKENS)
 
 
-class ClipModel:
+class ClipModel(Closing):
     """A loaded model; ``runners`` holds the active runners of ``vision_model`` and ``text_model``, or of both in one.
 
     Texts of more than ``context_tokens`` tokens are refused, and of more than the bundle itself says.
@@ -60,8 +61,3 @@ class ClipModel:
     def probabilities(self, pictures: Sequence[RgbImage], texts: Sequence[str]) -> Scores:
         """As ``models.matching.Matcher`` says: zero-shot classification among ``texts``."""
         return softmax(self._card.similarity_scale * self.similarities(pictures, texts))
-
-    def close(self) -> None:
-        """Free the runners."""
-        for runner in self._runners.values():
-            runner.deactivate()

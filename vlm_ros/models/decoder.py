@@ -125,10 +125,15 @@ class Decoder:
         return KvCache(cache.tokens, {name: np.asarray(tensor)[list(rows)] for name, tensor in cache.feeds.items()})
 
     def most_rows(self, wanted: int) -> int:
-        """How many of ``wanted`` sequences the graph takes at once: a mask must hide what fills the shorter ones up."""
+        """How many of ``wanted`` sequences the graph takes at once: a mask must hide what fills the shorter ones up.
+
+        Graphs that keep states and count positions by themselves hide it from attention alone.
+        """
         inputs = self._decoder.inputs
         by_row = all(name in ROW_FEEDS and len(inputs[name].shape) == 2 for name in self._feeds)
         if "attention_mask" not in self._feeds or not by_row:
+            return 1
+        if self._layout.keeps_states and "position_ids" not in self._feeds:
             return 1
         names = (self._embeds, *self._layout.past, *self._layout.fixed, *self._feeds)
         return rows_taken((inputs[name] for name in names), wanted)

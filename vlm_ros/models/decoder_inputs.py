@@ -54,10 +54,10 @@ def _mask(spec: TensorSpec, moment: Moment) -> Array:
 
 
 def _causal_mask(spec: TensorSpec, moment: Moment) -> Array:
-    """(1, 1, new, all): true or zero where a token may look, else false or as low as the type goes."""
+    """(1, 1, new, all): true, 1 or 0.0 where a token may look, else false, 0 or as low as the type goes."""
     sees = np.tri(moment.tokens, moment.seen + moment.tokens, moment.seen, dtype=np.bool_)[None, None]
-    if spec.dtype == np.bool_:
-        return sees
+    if not np.issubdtype(spec.dtype, np.floating):
+        return sees.astype(spec.dtype)
     return np.where(sees, 0, np.finfo(np.dtype(spec.dtype).name).min).astype(spec.dtype)
 
 

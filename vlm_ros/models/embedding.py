@@ -53,6 +53,10 @@ def _token_numbers(runner: Runner) -> TensorSpec:
         raise BadBundle(
             f"the embedding table takes {list(runner.inputs)}, not one input of token numbers: export it so"
         )
+    if len(found[0].shape) != 2:
+        raise BadBundle(
+            f"the embedding table takes '{found[0].name}' of shape {found[0].shape}: export it as (batch, sequence)"
+        )
     return found[0]
 
 

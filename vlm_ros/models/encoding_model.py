@@ -15,6 +15,7 @@ import numpy as np
 from vlm_ros.core.frame import Frame
 from vlm_ros.language.prompt_encoder import Prompt
 from vlm_ros.models.answering import Speaker
+from vlm_ros.models.closing import Closing
 from vlm_ros.models.cross_decoder import CrossDecoder, Encoded
 from vlm_ros.models.embedding import Embeddings
 from vlm_ros.models.observation import PrefixObservation, check_room
@@ -25,7 +26,7 @@ from vlm_ros.runtime.runner import Array, Runner, TensorSpec
 from vlm_ros.vision.preprocessing import Preprocessor
 
 
-class EncodingModel(ABC):
+class EncodingModel(Closing, ABC):
     """A loaded model; ``runners`` holds the active runners of its parts."""
 
     def __init__(
@@ -78,11 +79,6 @@ class EncodingModel(ABC):
             check_room(len(prompt.after), self.speaker)
         cache = self._begin(self.features(frames)[list(places)], [prompt.before for prompt in prompts])
         return [self._decoder.embed(prompt.after) for prompt in prompts], cache
-
-    def close(self) -> None:
-        """Free the runners."""
-        for runner in self._runners.values():
-            runner.deactivate()
 
     def _begin(self, features: Array, questions: Sequence[Sequence[int]]) -> KvCache:
         """The cache before the first word of each answer."""

@@ -16,6 +16,7 @@ from vlm_ros.core.frame import Frame
 from vlm_ros.language.language import language_from_bundle
 from vlm_ros.language.prompt_encoder import Prompt
 from vlm_ros.models.answering import Speaker
+from vlm_ros.models.closing import Closing
 from vlm_ros.models.decoder import Decoder
 from vlm_ros.models.embedding import Embeddings
 from vlm_ros.models.observation import PrefixObservation, check_room
@@ -49,7 +50,7 @@ class Look:
     read: Callable[[Sequence[Array]], SeenPicture]
 
 
-class PictureModel(ABC):
+class PictureModel(Closing, ABC):
     """A loaded model; ``runners`` holds the active runners of its family's parts."""
 
     def __init__(self, bundle: Bundle, runners: Mapping[str, Runner], *, clock: Clock = monotonic_s) -> None:
@@ -103,11 +104,6 @@ class PictureModel(ABC):
     def observe(self, frame: Frame) -> PrefixObservation:
         """An observation of ``frame``; the work happens on the first question."""
         return PrefixObservation(frame, self.speaker, self._read_image)
-
-    def close(self) -> None:
-        """Free the runners."""
-        for runner in self._runners.values():
-            runner.deactivate()
 
     def _read_image(self, frame: Frame, before: Sequence[int]) -> KvCache:
         seen = self.see(frame)

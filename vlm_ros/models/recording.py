@@ -79,7 +79,7 @@ def _answers(observation: Observation, bundle: Bundle) -> list[str]:
 def questions_of(bundle: Bundle) -> tuple[str, ...]:
     """What the robot asks."""
     card = bundle.card
-    return (card.describe_prompt, card.find_prompt.format(target=TARGET), card.path_prompt)
+    return (card.describe_prompt, card.find_prompt.replace("{target}", TARGET), card.path_prompt)
 
 
 def answer_agreement(bundle: Bundle, actual: Recording, expected: Recording) -> float:

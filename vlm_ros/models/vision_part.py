@@ -15,11 +15,15 @@ _ROLES = {
     "image_grid_thw": ("image_grid_thw", "grid_thw", "grid"),
     "image_sizes": ("image_sizes", "image_size"),
     "target_sizes": ("target_sizes", "tgt_sizes"),
+    "spatial_shapes": ("spatial_shapes",),
 }
 """What is known of a picture, and how exporters call the input that takes it."""
 
-_PER_TILE = ("pixel_values", "pixel_attention_mask", "image_sizes")
+_PER_TILE = ("pixel_values", "pixel_attention_mask", "image_sizes", "spatial_shapes")
 """What has a row for each tile of a picture; all else is said of the tiles of a run together."""
+
+_SAME = ("spatial_shapes",)
+"""What has a row for each tile, and the same one for all tiles of a run: so each has as many features."""
 
 View = Mapping[str, Array]
 """What is known of some tiles of one shape, by role."""
@@ -40,6 +44,10 @@ class VisionPart:
     def pixels(self) -> TensorSpec:
         """The input that takes the pixels."""
         return self._inputs["pixel_values"]
+
+    def takes(self, role: str) -> bool:
+        """Whether the graph has an input for what ``role`` says of a picture."""
+        return role in self._inputs
 
     def features(self, views: Iterable[View], together: int = 1) -> list[Array]:
         """The features of each of ``views``, of shape (tokens, width), from what is known of its tiles, by role.
@@ -97,6 +105,8 @@ class VisionPart:
         """
         if isinstance(self._tiles_of_graph(piece["pixel_values"]), int):
             return 1
+        if any(role in self._inputs for role in _SAME) and len(self._runner.outputs[self._output].shape) < 3:
+            return 1  # the features of all tiles follow each other, and nobody promises that it is in the tiles' order
         most = wanted
         for role, spec in self._inputs.items():
             tensor = piece.get(role, np.empty(()))
@@ -133,7 +143,7 @@ def _rows_of(spec: TensorSpec, tensor: Array) -> Dimension:
 def _shared(piece: View) -> Hashable:
     """What pieces that go through together have in common: the shape of their tiles, and what is said of them all."""
     return tuple(
-        (role, tensor.shape[1:] if role in _PER_TILE else (tensor.shape, tensor.tobytes()))
+        (role, tensor.shape[1:] if role in _PER_TILE and role not in _SAME else (tensor.shape, tensor.tobytes()))
         for role, tensor in piece.items()
     )
 
@@ -187,5 +197,10 @@ def _fitted(tensor: Array, spec: TensorSpec) -> Array:
         raise BadBundle(
             f"the vision encoder takes '{spec.name}' of shape {spec.shape}, and preprocessor_config.json makes "
             f"{tensor.shape}: they are of two models"
+        )
+    if np.issubdtype(tensor.dtype, np.floating) and not np.issubdtype(spec.dtype, np.floating):
+        raise BadBundle(
+            f"the vision encoder takes '{spec.name}' as {spec.dtype}, and normalised pixels are {tensor.dtype}: "
+            "export it without the steps of preprocessor_config.json"
         )
     return tensor.astype(spec.dtype, copy=False)

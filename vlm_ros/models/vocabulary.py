@@ -28,3 +28,17 @@ def check_decoder_vocabulary(bundle: Bundle, tokens: int, decoder: Decoder, imag
             f"in '{bundle.folder}' the tokenizer has {tokens} tokens and embed_tokens does not know the last of them "
             f"({error}): they are of two models"
         ) from error
+    _check_answers(bundle, decoder, image_id)
+
+
+def _check_answers(bundle: Bundle, decoder: Decoder, image_id: int | None) -> None:
+    """``BadBundle`` where there are logits of a token without an embedding: answers may hold any."""
+    if decoder.vocabulary_size is None or decoder.vocabulary_size - 1 == image_id:
+        return
+    try:
+        decoder.embed([decoder.vocabulary_size - 1])
+    except RuntimeError as error:
+        raise BadBundle(
+            f"in '{bundle.folder}' the decoder gives logits of {decoder.vocabulary_size} tokens and embed_tokens does "
+            f"not know the last of them ({error}): they are of two models"
+        ) from error

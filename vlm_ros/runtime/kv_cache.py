@@ -74,6 +74,11 @@ class KvLayout:
         """How many layers keep something."""
         return len({layer_of(name) for name in self.past})
 
+    @property
+    def keeps_states(self) -> bool:
+        """Whether some layers keep states of a fixed size instead of keys and values."""
+        return None in self.token_axes.values()
+
     def empty(self, fixed: Tensors | None = None) -> KvCache:
         """The cache before the first token, for one sequence; ``fixed`` holds what it begins with."""
         return KvCache(0, {**self.begin, **(fixed or {})})

@@ -47,8 +47,14 @@ def resized(rgb: RgbImage, size: tuple[int, int], resample: int) -> RgbImage:
 
     Raises ``BadImage`` for a picture so narrow that its resized form would fill the memory.
     """
+    check_size(rgb, size)
+    height, width = size
+    image = Image.fromarray(np.ascontiguousarray(rgb))
+    return np.asarray(image.resize((width, height), resample=resample))
+
+
+def check_size(rgb: RgbImage, size: tuple[int, int]) -> None:
+    """``BadImage`` where ``rgb`` at ``size`` (height, width) would fill the memory."""
     height, width = size
     if height * width > MAX_PIXELS:
         raise BadImage(f"a picture of {rgb.shape[1]} x {rgb.shape[0]} pixels is too narrow to resize for this model")
-    image = Image.fromarray(np.ascontiguousarray(rgb))
-    return np.asarray(image.resize((width, height), resample=resample))

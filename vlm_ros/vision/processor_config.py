@@ -6,6 +6,7 @@ pixels in a way that is not implemented is refused by name, and never ignored.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -74,7 +75,7 @@ class ProcessorConfig:
             size=_size(content) if content.get("do_resize", True) else None,
             resample=_resample(content.get("resample", _BICUBIC)),
             crop=_height_and_width("crop_size", content.get("crop_size")) if crops else None,
-            scale=_number(content, "rescale_factor", 1 / 255) if content.get("do_rescale", True) else 1.0,
+            scale=_scale(content) if content.get("do_rescale", True) else 1.0,
             mean=_per_channel(content, "image_mean") if normalises else (0.0, 0.0, 0.0),
             std=_per_channel(content, "image_std") if normalises else (1.0, 1.0, 1.0),
         )
@@ -118,16 +119,27 @@ def _resample(value: Any) -> int:
     return int(value)
 
 
-def _number(content: Mapping[str, Any], key: str, default: float) -> float:
-    value = content.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+def _scale(content: Mapping[str, Any]) -> float:
+    scale = number_of("rescale_factor", content.get("rescale_factor", 1 / 255))
+    if scale == 0:
+        raise _refused("rescale_factor", scale, "which makes all pictures alike")
+    return scale
+
+
+def number_of(key: str, value: Any) -> float:
+    """``value`` of ``key`` as a number; ``BadBundle`` where it is none."""
+    if not _is_number(value):
         raise _refused(key, value, "expected a number")
     return float(value)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def _per_channel(content: Mapping[str, Any], key: str) -> tuple[float, float, float]:
     values = content.get(key)
-    if not isinstance(values, list) or len(values) != 3 or not all(isinstance(value, (int, float)) for value in values):
+    if not isinstance(values, list) or len(values) != 3 or not all(map(_is_number, values)):
         raise _refused(key, values, "expected three numbers, one for each of red, green and blue")
     if key == "image_std" and 0 in values:
         raise _refused(key, values, "a deviation of 0 divides by zero")

@@ -261,6 +261,37 @@ def mask_of(kind: int) -> Callable[[Model], None]:
     return apply
 
 
+def square_mask(model: Model, kind: int) -> None:
+    """attention_mask of shape (batch, 1, new, all) in numbers of ``kind``, of which the last row counts."""
+    value = next(value for value in model.graph.input if value.name == "attention_mask")
+    value.type.tensor_type.elem_type = kind
+    reshape_spec(value, ["batch", 1, "sequence", "total"])
+    sees = constant(model, "sees", 0 if kind in (FLOAT, HALF) else 1, np.float32)
+    last, axes = constant(model, "last_row", [-1]), constant(model, "square_axes", [1, 2])
+    nodes = [
+        helper.make_node("Gather", ["attention_mask", last], ["mask_row"], axis=2),
+        helper.make_node("Squeeze", ["mask_row", axes], ["mask_numbers"]),
+        helper.make_node("Cast", ["mask_numbers"], ["mask_floats"], to=FLOAT),
+        helper.make_node("Equal", ["mask_floats", sees], ["mask_sees"]),
+        helper.make_node("Cast", ["mask_sees"], ["attention_mask_inner"], to=TensorProto.INT64),
+    ]
+    inner(model, "attention_mask", *nodes)
+
+
+def more_logits(model: Model) -> None:
+    """Logits of 64 tokens more than there are, which win."""
+    pads, value = constant(model, "more", [0, 0, 0, 0, 0, 64]), constant(model, "winning", 1e4, np.float32)
+    logits = next(value for value in model.graph.output if value.name == "logits")
+    reshape_spec(logits, [*sizes(logits)[:2], sizes(logits)[2] + 64])
+    outer(model, "logits", helper.make_node("Pad", ["logits_inner", pads, value], ["logits"]))
+
+
+def without_shapes(model: Model) -> None:
+    """Inputs that do not say how large they are."""
+    for value in model.graph.input:
+        value.type.tensor_type.ClearField("shape")
+
+
 def rows(count: int) -> Callable[[Model], None]:
     """A batch of ``count`` and no other."""
 

@@ -18,7 +18,7 @@ GRID = TensorSpec("target_sizes", INT64, (1, 2))
 FEATURES = TensorSpec("image_features", FLOAT, ("batch", 2, 4))
 
 
-def encoder(*inputs: TensorSpec) -> tuple[VisionPart, list[int]]:
+def encoder(*inputs: TensorSpec, features: TensorSpec = FEATURES) -> tuple[VisionPart, list[int]]:
     """An encoder whose features are the mean of a tile, and how many tiles were in each of its runs."""
     runs: list[int] = []
 
@@ -27,9 +27,10 @@ def encoder(*inputs: TensorSpec) -> tuple[VisionPart, list[int]]:
         pixels = pixels.reshape(-1, *pixels.shape[-3:])
         runs.append(len(pixels))
         means = pixels.mean(axis=(1, 2, 3)) + np.asarray(feeds.get("target_sizes", np.zeros(1))).sum()
-        return {"image_features": np.tile(means[:, None, None], (1, 2, 4)).astype(np.float32)}
+        found = np.tile(means[:, None, None], (1, 2, 4)).astype(np.float32)
+        return {"image_features": found.reshape(-1, 4) if len(features.shape) == 2 else found}
 
-    runner = FakeRunner(list(inputs) or [PIXELS], [FEATURES], encode)
+    runner = FakeRunner(list(inputs) or [PIXELS], [features], encode)
     runner.activate()
     return VisionPart(runner, 4), runs
 
@@ -88,6 +89,16 @@ def test_tiles_go_one_by_one_when_the_graph_takes_one(inputs: tuple[TensorSpec, 
     more = {"image_sizes": np.array([[4, 4]]), "target_sizes": np.zeros((1, 2), np.int64)}
     assert greys(part.features([view(1, **more), view(2, **more)], together=4)) == [[1, 1], [2, 2]]
     assert runs == [1, 1]
+
+
+def test_only_tiles_of_one_shape_in_patches_go_together_and_one_by_one_when_features_come_in_one_row() -> None:
+    shapes = TensorSpec("spatial_shapes", INT64, ("batch", 2))
+    grids = [np.array([grid]) for grid in ((2, 3), (3, 2), (2, 3))]
+    for features, expected in ((FEATURES, [2, 1]), (TensorSpec("image_features", FLOAT, ("tokens", 4)), [1, 1, 1])):
+        part, runs = encoder(PIXELS, shapes, features=features)
+        found = greys(part.features([view(7, spatial_shapes=grid) for grid in grids], together=4))
+        assert found == [[7, 7]] * 3
+        assert runs == expected
 
 
 def test_engine_says_how_many_go_together() -> None:
