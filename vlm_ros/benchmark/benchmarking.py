@@ -7,12 +7,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from vlm_ros.benchmark.figures import Figures, figures_from_timings, pearson_of, share_of_bandwidth
 from vlm_ros.benchmark.job import Job
 from vlm_ros.benchmark.material import DECODER, Material, engines_of, material_from_bundle
 from vlm_ros.benchmark.report import Report
-from vlm_ros.benchmark.running import run_bandwidth, run_ours, run_peer
+from vlm_ros.benchmark.running import run_ours, run_peer
 from vlm_ros.benchmark.state import machine_state
 from vlm_ros.build.external_data import total_bytes
 from vlm_ros.build.manifest import Manifest
@@ -45,20 +46,18 @@ def run_benchmark(
         notes.append("computed on CUDA: memory is the process's on the host, not the GPU's")
     if AUTO in there:
         notes.append(f"auto: {', '.join(' '.join(one) for one in material.mix(AUTO, store).items())}")
-    steps = len(there) + 3
+    steps = len(there) + 2
     with tempfile.TemporaryDirectory() as folder:
-        on_step("measure the memory's bandwidth", 0.0)
-        bandwidth_gbps = run_bandwidth(effort.threads)
-        run = _Run(material, store, effort, Path(folder), bandwidth_gbps)
-        on_step(f"measure {PEER}", 1 / steps)
+        run = _Run(material, store, effort, Path(folder))
+        on_step(f"measure {PEER}", 0.0)
         peer = run.peer()
         variants = {}
-        for number, precision in enumerate(there, start=2):
+        for number, precision in enumerate(there, start=1):
             on_step(f"measure {precision}", number / steps)
             variants[precision] = run.variant(precision, peer is not None)
         on_step("measure the start of the demo model", 1 - 1 / steps)
         demo = dataclasses.replace(run, material=material_from_bundle(find_bundle("demo"))).variant("fp32", False)
-    machine = machine_state(effort.threads, bandwidth_gbps)
+    machine = machine_state(effort.threads, median(figures.bandwidth_gbps or 0.0 for figures in variants.values()))
     return Report(material.bundle.name, material.parameters, machine, variants, peer, demo, tuple(notes))
 
 
@@ -68,7 +67,6 @@ class _Run:
     store: EngineStore
     effort: Effort
     folder: Path
-    bandwidth_gbps: float
 
     def peer(self) -> Figures | None:
         """transformers on the checkpoint, if there is one."""
@@ -84,7 +82,7 @@ class _Run:
         job = dataclasses.replace(job, engines={part: str(path) for part, path in engines.items()})
         timings = run_ours(job)
         decoder_bytes = total_bytes(self.material.bundle.onnx(DECODER, mix[DECODER]))
-        share = None if self.effort.cuda else share_of_bandwidth(decoder_bytes, timings, self.bandwidth_gbps)
+        share = None if self.effort.cuda else share_of_bandwidth(decoder_bytes, timings)
         pearson = pearson_of(Path(job.logits), self._logits(PEER)) if compared else None
         return figures_from_timings(precision, timings, bandwidth_share=share, logits_pearson=pearson, build_s=build_s)
 

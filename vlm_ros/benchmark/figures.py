@@ -30,6 +30,7 @@ class Figures:
     start_cpu_s: float
     build_s: float
     python_ms_per_token: float | None
+    bandwidth_gbps: float | None
     bandwidth_share: float | None
     logits_pearson: float | None
     parts_ms: dict[str, float]
@@ -72,6 +73,7 @@ def figures_from_timings(
         start_cpu_s=round(timings.start_cpu_s, 3),
         build_s=round(build_s, 3),
         python_ms_per_token=_ms(_median(timings.python_steps_s)) if timings.python_steps_s else None,
+        bandwidth_gbps=round(_median(timings.bandwidths_gbps), 2) if timings.bandwidths_gbps else None,
         bandwidth_share=bandwidth_share,
         logits_pearson=logits_pearson,
         parts_ms={part: _ms(_median(seconds)) for part, seconds in timings.parts_s.items()},
@@ -88,9 +90,15 @@ def ratios_of(ours: Figures, peer: Figures) -> Ratios:
     )
 
 
-def share_of_bandwidth(read_bytes: int, timings: Timings, bandwidth_gbps: float) -> float:
-    """How much of what memory can give the decoder's weights take, one token after the other, 0..1."""
-    return round(read_bytes / _median(timings.steps_s) / (bandwidth_gbps * 1e9), 4)
+def share_of_bandwidth(read_bytes: int, timings: Timings) -> float | None:
+    """How much of what memory can give the decoder's weights take, one token after the other, 0..1.
+
+    The median of several answers, each beside what memory gave just before and after it; ``None`` without any.
+    """
+    if not timings.paced_steps_s:
+        return None
+    pace = zip(timings.paced_steps_s, timings.bandwidths_gbps, strict=True)
+    return round(_median([read_bytes / step_s / (gbps * 1e9) for step_s, gbps in pace]), 4)
 
 
 def pearson_of(ours: Path, peer: Path) -> float:

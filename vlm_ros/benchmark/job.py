@@ -31,7 +31,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Timings:
-    """What one process measured, warm-up left out; ``start_s`` is from its birth to its first answer."""
+    """What one process measured, warm-up left out; ``start_s`` is from its birth to its first answer.
+
+    ``paced_steps_s`` are median seconds of a token, an answer each, and ``bandwidths_gbps`` how fast memory was read
+    before and after that answer, on average.
+    """
 
     load_s: float
     start_s: float
@@ -42,6 +46,8 @@ class Timings:
     peak_bytes: int
     parts_s: dict[str, list[float]] = field(default_factory=dict)
     python_steps_s: list[float] = field(default_factory=list)
+    paced_steps_s: list[float] = field(default_factory=list)
+    bandwidths_gbps: list[float] = field(default_factory=list)
 
 
 def job_from_text(text: str) -> Job:

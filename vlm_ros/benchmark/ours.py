@@ -6,11 +6,13 @@ import dataclasses
 import itertools
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from vlm_ros.benchmark.bandwidth import measured_bandwidth
 from vlm_ros.benchmark.job import Job, Timings, job_from_text, picture, text_of
 from vlm_ros.benchmark.process import LOGIT_PICTURES, pin
 from vlm_ros.benchmark.rounds import measure_rounds
@@ -71,12 +73,12 @@ def measure(job: Job) -> Timings:
         job, lambda: Ours(job, load_model(bundle, engines, threads=job.threads, cuda=job.cuda))
     )
     ours.close()
-    parts_s, python_steps_s = _watch(bundle, engines, job)
-    return dataclasses.replace(timings, parts_s=parts_s, python_steps_s=python_steps_s)
+    with measured_bandwidth(job.threads) as bandwidth_gbps:
+        return dataclasses.replace(timings, **_watch(bundle, engines, job, bandwidth_gbps))
 
 
-def _watch(bundle: Bundle, engines: dict[str, Path], job: Job) -> tuple[dict[str, list[float]], list[float]]:
-    """Seconds of each part, and seconds of each step that no part accounts for; leaves the logits in their file."""
+def _watch(bundle: Bundle, engines: dict[str, Path], job: Job, bandwidth_gbps: Callable[[], float]) -> dict[str, Any]:
+    """The fields of ``Timings`` that a pass with watched runners gives; leaves the logits in their file."""
     model, runners = watched_model(bundle, engines, job.threads, job.cuda)
     ours, question = Ours(job, model), job.questions[0]
     ours.answer(0, question, job.short_tokens)
@@ -87,14 +89,27 @@ def _watch(bundle: Bundle, engines: dict[str, Path], job: Job) -> tuple[dict[str
     np.save(job.logits, np.stack(logits))
     parts_s: dict[str, list[float]] = {}
     python_steps_s: list[float] = []
+    paced_steps_s: list[float] = []
+    bandwidths_gbps: list[float] = []
+    before_gbps = bandwidth_gbps()
     for number in range(job.rounds):
         for runner in runners.values():
             runner.runs.clear()
         steps_s = ours.answer(number, question, job.tokens)[1]
         _add_parts(parts_s, runners)
         python_steps_s += _python_s(steps_s, runners)
+        after_gbps = bandwidth_gbps()
+        if steps_s:
+            paced_steps_s.append(float(np.median(steps_s)))
+            bandwidths_gbps.append((before_gbps + after_gbps) / 2)
+        before_gbps = after_gbps
     ours.close()
-    return parts_s, python_steps_s
+    return {
+        "parts_s": parts_s,
+        "python_steps_s": python_steps_s,
+        "paced_steps_s": paced_steps_s,
+        "bandwidths_gbps": bandwidths_gbps,
+    }
 
 
 def _add_parts(parts_s: dict[str, list[float]], runners: dict[str, WatchedRunner]) -> None:

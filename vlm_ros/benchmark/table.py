@@ -19,6 +19,7 @@ _MEASURED = {
     "start to first answer, s": "start_to_first_answer_s",
     "build, s": "build_s",
     "Python, ms/token": "python_ms_per_token",
+    "memory read at, GB/s": "bandwidth_gbps",
     "share of bandwidth": "bandwidth_share",
     "correlation of logits": "logits_pearson",
 }

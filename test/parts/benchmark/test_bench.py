@@ -12,7 +12,7 @@ from pathlib import Path
 import onnxruntime as ort
 import pytest
 
-from vlm_ros.benchmark.bandwidth import bandwidth_gbps
+from vlm_ros.benchmark.bandwidth import MemoryReader, measured_bandwidth
 
 TINY = Path(__file__).parents[2] / "bundles" / "tiny_llava"
 
@@ -42,6 +42,8 @@ def test_bundle_without_a_checkpoint_is_measured_alone(tmp_path):
     assert list(content["precisions"]) == ["fp32"]
     assert content["notes"] == ["q4: the model has no such files"]
     assert content["precisions"]["fp32"]["parts_ms"]["vision_encoder"] > 0
+    assert content["precisions"]["fp32"]["bandwidth_share"] > 0
+    assert content["machine"]["bandwidth_gbps"] == content["precisions"]["fp32"]["bandwidth_gbps"]
     assert content["start_to_first_answer_s"] > 0
     assert {path.name for path in (tmp_path / "report").iterdir()} == {"bench.json", "bench.csv", "bench.png"}
 
@@ -81,4 +83,9 @@ def test_value_is_refused_by_name(option, value, tmp_path):
 
 
 def test_bandwidth_is_measured():
-    assert 0.1 < bandwidth_gbps(2, size_bytes=8 << 20) < 10_000
+    assert 0.1 < MemoryReader(2, size_bytes=8 << 20).gbps() < 10_000
+
+
+def test_bandwidth_is_measured_as_often_as_it_is_asked():
+    with measured_bandwidth(1) as bandwidth_gbps:
+        assert all(0.1 < bandwidth_gbps() < 10_000 for _ in range(2))

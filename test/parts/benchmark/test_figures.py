@@ -59,7 +59,22 @@ def test_ratios_are_ours_to_the_peers_but_for_decoding(timings):
 
 
 def test_share_is_whole_when_every_byte_takes_the_time_that_memory_needs(timings):
-    assert share_of_bandwidth(100_000_000, timings(), 10.0) == 1.0
+    assert share_of_bandwidth(100_000_000, timings(paced_steps_s=[0.01], bandwidths_gbps=[10.0])) == 1.0
+
+
+def test_share_stays_the_same_when_memory_and_decoder_slow_down_together(timings):
+    """A neighbour that takes half of the memory's speed for a while says nothing about the decoder."""
+    drifting = timings(paced_steps_s=[0.02, 0.04, 0.01], bandwidths_gbps=[10.0, 5.0, 20.0])
+    assert share_of_bandwidth(100_000_000, drifting) == 0.5
+
+
+def test_share_is_less_when_the_decoder_alone_is_slower(timings):
+    slower = timings(paced_steps_s=[0.02] * 3, bandwidths_gbps=[10.0] * 3)
+    assert share_of_bandwidth(100_000_000, slower) == 0.5
+
+
+def test_share_is_none_when_no_answer_was_long_enough(timings):
+    assert share_of_bandwidth(100_000_000, timings()) is None
 
 
 def test_correlation_is_that_of_the_files(tmp_path):

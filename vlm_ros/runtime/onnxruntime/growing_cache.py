@@ -95,8 +95,10 @@ class GrowingSession:
             binding.bind_output(name)
         self._session.run_with_iobinding(binding)
         room.tokens = total
-        results = binding.get_outputs()[-len(self._results) :]
-        outputs = {name: value.numpy() for name, value in zip(self._results, results, strict=True)}
+        # Their vector, since ONNX Runtime's list of them would wrap every tensor of the cache for every token.
+        values = binding.get_outputs_as_ortvaluevector()
+        first = len(values) - len(self._results)
+        outputs = {name: values[index].numpy() for index, name in enumerate(self._results, first)}
         kept = frozenset(keep)
         for name, tensor in zip(self._present.values(), room.tensors(), strict=True):
             outputs[name] = tensor if name in kept else np.asarray(tensor)
