@@ -42,20 +42,23 @@ JOINT = "model"
 COMPARED_AT_ONCE = 16
 """Pictures or texts that models which compare take in one run; more take several."""
 
+_IN_PROMPT = ("vision_encoder", "embed_tokens", "decoder_model_merged")
+"""The parts of models that read a picture in their prompt."""
+
 FAMILIES = (
     Family(
         module="llava",
         title="LLaVA-1.5, LLaVA-Phi-3, BakLLaVA, LLaVA with Qwen2",
         model_types=("llava",),
         tasks=("caption", "question"),
-        parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+        parts=_IN_PROMPT,
     ),
     Family(
         module="smolvlm",
         title="SmolVLM, SmolVLM2, Idefics3",
         model_types=("smolvlm", "idefics3"),
         tasks=("caption", "question"),
-        parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+        parts=_IN_PROMPT,
     ),
     Family(
         module="blip",
@@ -89,7 +92,7 @@ FAMILIES = (
         title="BLIP-2 with OPT, Flan-T5 or Llama, MiniGPT-4",
         model_types=("blip-2",),
         tasks=("caption", "question"),
-        parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+        parts=_IN_PROMPT,
         optional_parts=("encoder_model", "cross_attention_kv"),
         card={"describe_prompt": "a photo of"},
     ),
@@ -108,49 +111,49 @@ FAMILIES = (
         title="Qwen2-VL, Qwen2.5-VL",
         model_types=("qwen2_vl", "qwen2_5_vl"),
         tasks=("caption", "question"),
-        parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+        parts=_IN_PROMPT,
     ),
     Family(
         module="qwen3_5",
         title="Qwen3.5",
         model_types=("qwen3_5",),
         tasks=("caption", "question"),
-        parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+        parts=_IN_PROMPT,
     ),
     Family(
         module="qwen3_vl",
         title="Qwen3-VL",
         model_types=("qwen3_vl",),
         tasks=("caption", "question"),
-        parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+        parts=_IN_PROMPT,
     ),
     Family(
         module="lfm2_vl",
         title="LFM2-VL",
         model_types=("lfm2_vl", "lfm2-vl"),
         tasks=("caption", "question"),
-        parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+        parts=_IN_PROMPT,
     ),
     Family(
         module="minicpm_v",
         title="MiniCPM-V 4.6",
         model_types=("minicpmv4_6",),
         tasks=("caption", "question"),
-        parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+        parts=_IN_PROMPT,
     ),
     Family(
         module="llava_onevision",
         title="LLaVA-OneVision",
         model_types=("llava_onevision",),
         tasks=("caption", "question"),
-        parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+        parts=_IN_PROMPT,
     ),
     Family(
         module="nanollava",
         title="nanoLLaVA, as ONNX bundles",
         model_types=("llava-qwen2", "llava_qwen2"),
         tasks=("caption", "question"),
-        parts=("vision_encoder", "embed_tokens", "decoder_model_merged"),
+        parts=_IN_PROMPT,
         exportable=False,
     ),
     Family(

@@ -25,7 +25,6 @@ _FLOOR, _SEEN = (214, 214, 208), (226, 240, 222)
 _MARGIN_M = 0.15
 _FINER = 3
 """Drawn so many times as large, then averaged: Pillow's own lines have steps."""
-_CORNERS = ((1, 1), (1, -1), (-1, -1), (-1, 1))
 
 
 class Plan:
@@ -55,10 +54,8 @@ class Plan:
         if footprint.radius_m > 0.0:
             self._disc((footprint.x_m, footprint.y_m), footprint.radius_m, fill=color, outline=INK, width=_FINER)
             return
-        cos, sin = math.cos(footprint.yaw_rad), math.sin(footprint.yaw_rad)
-        corners = [(a * footprint.half_length_m, b * footprint.half_width_m) for a, b in _CORNERS]
-        points = [(footprint.x_m + cos * x - sin * y, footprint.y_m + sin * x + cos * y) for x, y in corners]
-        self._draw.polygon([self._px(*point) for point in points], fill=color, outline=INK, width=_FINER)
+        corners_px = [self._px(*corner_m) for corner_m in footprint.corners_m.tolist()]
+        self._draw.polygon(corners_px, fill=color, outline=INK, width=_FINER)
 
     def star(self, at: Point) -> None:
         """A star with five points."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -40,8 +41,7 @@ def draw_hiding_pose(rng: np.random.Generator, scene: Scene) -> Pose:
     near, far = (scene.objects[int(index)] for index in rng.choice(len(scene.objects), 2, replace=False))
     line_rad = math.atan2(near.y_m - far.y_m, near.x_m - far.x_m) + rng.uniform(-0.15, 0.15)
     away_m = near.radius_m + CAMERA_FORWARD_M + rng.uniform(0.3, 1.5)
-    x_m, y_m = near.x_m + away_m * math.cos(line_rad), near.y_m + away_m * math.sin(line_rad)
-    return Pose(x_m, y_m, line_rad + math.pi + rng.uniform(-0.4, 0.4))
+    return looking_back(rng, (near.x_m, near.y_m), away_m, line_rad, 0.4)
 
 
 def draw_edge_pose(rng: np.random.Generator, scene: Scene) -> Pose:
@@ -49,13 +49,18 @@ def draw_edge_pose(rng: np.random.Generator, scene: Scene) -> Pose:
 
     It may lie in a wall: the caller draws again. Raises ``ValueError`` where the scene has no inner wall.
     """
-    corner_x_m, corner_y_m = rng.choice(
-        scene.inner_walls[int(rng.integers(len(scene.inner_walls)))].footprint.corners_m
-    )
+    wall = scene.inner_walls[int(rng.integers(len(scene.inner_walls)))]
+    corner_m = rng.choice(wall.footprint.corners_m)
     away_m = CAMERA_FORWARD_M + rng.uniform(0.1, 1.2)
-    angle_rad = rng.uniform(-math.pi, math.pi)
-    x_m, y_m = corner_x_m + away_m * math.cos(angle_rad), corner_y_m + away_m * math.sin(angle_rad)
-    return Pose(x_m, y_m, angle_rad + math.pi + rng.uniform(-0.7, 0.7))
+    return looking_back(rng, corner_m, away_m, rng.uniform(-math.pi, math.pi), 0.7)
+
+
+def looking_back(
+    rng: np.random.Generator, place_m: Sequence[float], away_m: float, angle_rad: float, off_rad: float
+) -> Pose:
+    """A pose ``away_m`` from ``place_m`` (x, y) in the direction ``angle_rad``, looking at most ``off_rad`` past it."""
+    x_m, y_m = place_m[0] + away_m * math.cos(angle_rad), place_m[1] + away_m * math.sin(angle_rad)
+    return Pose(x_m, y_m, angle_rad + math.pi + rng.uniform(-off_rad, off_rad))
 
 
 def _any_camera(rng: np.random.Generator, camera: CameraSpec) -> CameraSpec:

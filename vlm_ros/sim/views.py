@@ -17,7 +17,7 @@ from vlm_ros.sim.footprint import nearest_distance_m
 from vlm_ros.sim.robot import CAMERA_FORWARD_M, ROBOT_RADIUS_M
 from vlm_ros.sim.scene import WALL_THICKNESS_M, ObjectMap, Scene
 from vlm_ros.sim.truth import ViewTruth, truth_from_view
-from vlm_ros.sim.variety import draw_edge_pose, draw_hiding_pose, draw_varied_scene
+from vlm_ros.sim.variety import draw_edge_pose, draw_hiding_pose, draw_varied_scene, looking_back
 from vlm_ros.sim.world import World
 
 VIEWS_PER_SCENE = 12
@@ -90,9 +90,7 @@ def _before_object(rng: np.random.Generator, scene: Scene) -> Pose:
     """The camera 0.3 to 1.5 m from an object, looking more or less at it."""
     thing = scene.objects[int(rng.integers(len(scene.objects)))]
     away_m = thing.radius_m + CAMERA_FORWARD_M + rng.uniform(0.3, 1.5)
-    angle_rad = rng.uniform(-math.pi, math.pi)
-    x_m, y_m = thing.x_m + away_m * math.cos(angle_rad), thing.y_m + away_m * math.sin(angle_rad)
-    return Pose(x_m, y_m, angle_rad + math.pi + rng.uniform(-0.6, 0.6))
+    return looking_back(rng, (thing.x_m, thing.y_m), away_m, rng.uniform(-math.pi, math.pi), 0.6)
 
 
 def _before_wall(rng: np.random.Generator, scene: Scene) -> Pose:

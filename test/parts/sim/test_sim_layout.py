@@ -16,7 +16,7 @@ INSIDE = (Layout.STUB, Layout.CORNER, Layout.TWO_ROOMS)
 
 def doorway_m(scene):
     """Clear width between the two inner walls of two rooms."""
-    first, second = scene.walls[4:]
+    first, second = scene.inner_walls
     along = (first.x1_m, second.x0_m) if first.y0_m == first.y1_m else (first.y1_m, second.y0_m)
     return along[1] - along[0] - first.thickness_m
 

@@ -12,7 +12,7 @@ SCENES = [draw_varied_scene(seed) for seed in range(40)]
 
 
 def test_rooms_are_open_and_with_walls_inside():
-    inner = [len(scene.walls) - 4 for scene in SCENES]
+    inner = [len(scene.inner_walls) for scene in SCENES]
     assert set(inner) == {0, 1, 2}
 
 
