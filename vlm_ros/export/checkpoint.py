@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import AutoModelForImageTextToText
 from transformers.utils.logging import disable_progress_bar
 
 from vlm_ros.core.errors import BadBundle
@@ -27,3 +28,8 @@ def load_pretrained(architecture: Any, folder: Path) -> Any:
         missing = ", ".join(sorted(report["missing_keys"])[:3])
         raise BadBundle(f"the checkpoint '{folder}' lacks {len(report['missing_keys'])} weights, first {missing}")
     return model.eval()
+
+
+def load_checkpoint(folder: Path) -> Any:
+    """The checkpoint of any model that reads a picture in its prompt, as ``load_pretrained`` says."""
+    return load_pretrained(AutoModelForImageTextToText, folder)

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForImageTextToText
 
-from vlm_ros.export.checkpoint import load_pretrained
+from vlm_ros.export.checkpoint import load_checkpoint
 from vlm_ros.export.greedy import check_picture_tokens
 from vlm_ros.export.part import Axes, NamedTensors, Part, Sizes
-from vlm_ros.export.text_decoder import TextDecoder, TokenEmbedding
+from vlm_ros.export.text_decoder import text_parts
 from vlm_ros.runtime.runner import Runner
+
+__all__ = ["check_answers", "load_checkpoint", "parts_of"]
 
 _ONE_PICTURE = Sizes(batch=1, sequence=1, past=0)
 
 
-def load_checkpoint(folder: Path) -> Any:
-    """The checkpoint ready for inference, as ``load_pretrained`` says."""
-    return load_pretrained(AutoModelForImageTextToText, folder)
-
-
 def parts_of(model: Any) -> tuple[Part, ...]:
     """The three graphs of a bundle."""
-    table = model.get_input_embeddings()
-    decoder = TextDecoder(model.model.language_model, model.lm_head, table.embedding_dim)
-    return VisionEncoder(model), TokenEmbedding(table), decoder
+    return VisionEncoder(model), *text_parts(model)
 
 
 def check_answers(model: Any, runners: Mapping[str, Runner]) -> None:
@@ -71,7 +64,8 @@ class VisionEncoder(Part):
         # A grid of zeros, which builders of engines try, must not divide by zero.
         rows, columns = inputs["spatial_shapes"].clamp(min=1)[:, :, None].unbind(1)
         number = torch.ones_like(pixels[:, :, 0]).cumsum(1).long() - 1
-        row, column = (_shares(place, places, self.positions_wide) for place, places in _placed(number, rows, columns))
+        row = _shares(number // columns, rows, self.positions_wide)
+        column = _shares(number % columns, columns, self.positions_wide)
         table = self.tower.embeddings.position_embedding.weight
         positions = (row[..., :, None] * column[..., None, :]).flatten(2) @ table
         states = self.tower.embeddings.patch_embedding(pixels) + positions
@@ -95,13 +89,6 @@ class VisionEncoder(Part):
         normed = projector.layer_norm(blocks) if projector.use_layer_norm else blocks
         features: torch.Tensor = projector.linear_2(projector.act(projector.linear_1(normed)))
         return features
-
-
-def _placed(
-    number: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor
-) -> tuple[tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
-    """The row of each patch among ``rows``, and its column among ``columns``."""
-    return (number // columns, rows), (number % columns, columns)
 
 
 def _shares(place: torch.Tensor, places: torch.Tensor, side: int) -> torch.Tensor:

@@ -12,7 +12,7 @@ from transformers import LlavaForConditionalGeneration
 from vlm_ros.export.checkpoint import load_pretrained
 from vlm_ros.export.greedy import check_tokens
 from vlm_ros.export.part import NamedTensors, Part, PicturePart
-from vlm_ros.export.text_decoder import TextDecoder, TokenEmbedding
+from vlm_ros.export.text_decoder import text_parts
 from vlm_ros.runtime.runner import Runner
 
 
@@ -24,9 +24,7 @@ def load_checkpoint(folder: Path) -> LlavaForConditionalGeneration:
 
 def parts_of(model: LlavaForConditionalGeneration) -> tuple[Part, ...]:
     """The three graphs of a LLaVA bundle."""
-    table: Any = model.get_input_embeddings()
-    decoder = TextDecoder(model.model.language_model, model.lm_head, table.embedding_dim)
-    return VisionEncoder(model), TokenEmbedding(table), decoder
+    return VisionEncoder(model), *text_parts(model)
 
 
 def check_answers(model: LlavaForConditionalGeneration, runners: Mapping[str, Runner]) -> None:

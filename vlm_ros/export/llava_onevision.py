@@ -14,7 +14,7 @@ from vlm_ros.export import llava
 from vlm_ros.export.checkpoint import load_pretrained
 from vlm_ros.export.greedy import check_picture_tokens
 from vlm_ros.export.part import NamedTensors, Part, Sizes
-from vlm_ros.export.text_decoder import TextDecoder, TokenEmbedding
+from vlm_ros.export.text_decoder import text_parts
 from vlm_ros.runtime.runner import Runner
 
 _TWO_PICTURES = Sizes(batch=2, sequence=1, past=0)
@@ -27,9 +27,7 @@ def load_checkpoint(folder: Path) -> Any:
 
 def parts_of(model: Any) -> tuple[Part, ...]:
     """The three graphs of a bundle."""
-    table = model.get_input_embeddings()
-    decoder = TextDecoder(model.model.language_model, model.lm_head, table.embedding_dim)
-    return VisionEncoder(model), TokenEmbedding(table), decoder
+    return VisionEncoder(model), *text_parts(model)
 
 
 def check_answers(model: Any, runners: Mapping[str, Runner]) -> None:

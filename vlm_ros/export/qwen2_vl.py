@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForImageTextToText
 from transformers.models.qwen2_vl.modeling_qwen2_vl import apply_rotary_pos_emb_vision
 
-from vlm_ros.export.checkpoint import load_pretrained
+from vlm_ros.export.checkpoint import load_checkpoint
 from vlm_ros.export.greedy import checkpoint_tokens, compare_tokens, exported_tokens, random_prompt
 from vlm_ros.export.part import Axes, NamedTensors, Part, Sizes
-from vlm_ros.export.text_decoder import TextDecoder, TokenEmbedding
+from vlm_ros.export.text_decoder import TextDecoder, text_parts
 from vlm_ros.runtime.runner import Runner
+
+__all__ = ["check_answers", "load_checkpoint", "parts_of"]
 
 _ONE_PICTURE = Sizes(batch=1, sequence=1, past=0)
 
 
-def load_checkpoint(folder: Path) -> Any:
-    """The checkpoint ready for inference, as ``load_pretrained`` says."""
-    return load_pretrained(AutoModelForImageTextToText, folder)
-
-
 def parts_of(model: Any) -> tuple[Part, ...]:
     """The three graphs of a bundle."""
-    table = model.get_input_embeddings()
-    decoder = RowsDecoder(model.model.language_model, model.lm_head, table.embedding_dim)
-    return VisionEncoder(model), TokenEmbedding(table), decoder
+    return VisionEncoder(model), *text_parts(model, RowsDecoder)
 
 
 def check_answers(model: Any, runners: Mapping[str, Runner]) -> None:

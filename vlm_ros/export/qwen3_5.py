@@ -9,16 +9,14 @@ import torch
 from vlm_ros.export import qwen2_vl
 from vlm_ros.export.part import Part
 from vlm_ros.export.qwen2_vl import RowsDecoder, check_answers, load_checkpoint
-from vlm_ros.export.text_decoder import TokenEmbedding
+from vlm_ros.export.text_decoder import text_parts
 
 __all__ = ["check_answers", "load_checkpoint", "parts_of"]
 
 
 def parts_of(model: Any) -> tuple[Part, ...]:
     """The three graphs of a bundle."""
-    table = model.get_input_embeddings()
-    decoder = RowsDecoder(model.model.language_model, model.lm_head, table.embedding_dim)
-    return VisionEncoder(model), TokenEmbedding(table), decoder
+    return VisionEncoder(model), *text_parts(model, RowsDecoder)
 
 
 class VisionEncoder(qwen2_vl.VisionEncoder):

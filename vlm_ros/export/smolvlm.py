@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForImageTextToText
 
-from vlm_ros.export.checkpoint import load_pretrained
+from vlm_ros.export.checkpoint import load_checkpoint
 from vlm_ros.export.greedy import check_picture_tokens
 from vlm_ros.export.part import NamedTensors, Part, PicturePart, Sizes
 from vlm_ros.export.text_decoder import TextDecoder, TokenEmbedding
 from vlm_ros.runtime.runner import Runner
 
+__all__ = ["check_answers", "load_checkpoint", "parts_of"]
+
 _TILES = Sizes(batch=2, sequence=1, past=0)
-
-
-def load_checkpoint(folder: Path) -> Any:
-    """The checkpoint ready for inference, as ``load_pretrained`` says."""
-    return load_pretrained(AutoModelForImageTextToText, folder)
 
 
 def parts_of(model: Any) -> tuple[Part, ...]:

@@ -102,3 +102,10 @@ class TextDecoder(Part):
         """What ``cache``, opened before, holds now, by the names of outputs."""
         layers = zip(self.caches, cache.layers, strict=True)
         return {name: tensor for kept, layer in layers for name, tensor in kept.present(layer).items()}
+
+
+def text_parts(model: Any, decoder: type[TextDecoder] = TextDecoder) -> tuple[TokenEmbedding, TextDecoder]:
+    """The embedding table and the ``decoder`` of a ``model`` that reads pictures in its prompt."""
+    table = model.get_input_embeddings()
+    made = decoder(model.model.language_model, model.lm_head, table.embedding_dim)
+    return TokenEmbedding(table), made
