@@ -12,7 +12,8 @@ from vlm_ros.core.frame import Frame
 from vlm_ros.models.picture_model import Look, PictureModel, SeenPicture
 from vlm_ros.models.vision_part import View
 from vlm_ros.runtime.runner import Array, Runner
-from vlm_ros.vision.native import Grid, NativePreprocessor, PatchedTiles
+from vlm_ros.vision.native import NativePreprocessor
+from vlm_ros.vision.patch_rows import Grid, PatchRows
 
 _TEXTS = {"start": "<|image_start|>", "end": "<|image_end|>", "thumbnail": "<|img_thumbnail|>"}
 """What stands around a picture, where the tokenizer does not say otherwise."""
@@ -64,7 +65,7 @@ class Lfm2VlModel(PictureModel):
         special_texts = self.language.tokenizer.special_texts
         return special_texts.get(f"image_{what}_token", _TEXTS[what]) if self._marks_tiles else ""
 
-    def _view(self, tiles: PatchedTiles) -> View:
+    def _view(self, tiles: PatchRows) -> View:
         """Filled up to the most patches where the graph takes a mask of them, as its exporter feeds it."""
         pixels = tiles.pixel_values
         count, patches, values = pixels.shape

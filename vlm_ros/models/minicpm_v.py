@@ -12,7 +12,8 @@ from vlm_ros.core.frame import Frame
 from vlm_ros.models.picture_model import Look, PictureModel, SeenPicture
 from vlm_ros.models.vision_part import View
 from vlm_ros.runtime.runner import Array, Runner
-from vlm_ros.vision.slices import Grid, SlicePreprocessor, Slices
+from vlm_ros.vision.patch_rows import Grid, PatchRows
+from vlm_ros.vision.slices import SlicePreprocessor
 
 _TEXTS = {"image": ("<image>", "</image>"), "slice": ("<slice>", "</slice>"), "image_id": ("<image_id>", "</image_id>")}
 """What stands around pictures, where the tokenizer does not say otherwise."""
@@ -64,5 +65,5 @@ class MiniCpmVModel(PictureModel):
         return f"{before}{text}{after}"
 
 
-def _view(slices: Slices) -> View:
+def _view(slices: PatchRows) -> View:
     return {"pixel_values": slices.pixel_values, "target_sizes": np.array([slices.grid], np.int64)}

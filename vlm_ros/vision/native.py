@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vlm_ros.core.errors import BadBundle, BadImage
 from vlm_ros.core.frame import RgbImage
 from vlm_ros.vision.fixed_point import resized_in_fixed_point
 from vlm_ros.vision.levels import LevelTable
+from vlm_ros.vision.patch_rows import Grid, PatchRows
 from vlm_ros.vision.processor_config import FILE, ProcessorConfig, number_of, pixels_of
 
 _BILINEAR = 2
@@ -34,17 +34,6 @@ _OWN_KEYS = (
     *("do_pad", "return_row_col_info"),
 )
 
-Grid = tuple[int, int]
-"""Rows and columns."""
-
-
-@dataclass(frozen=True)
-class PatchedTiles:
-    """Tiles of one size: ``pixel_values`` (tiles, patches, side * side * 3), ``grid`` of patches in each."""
-
-    pixel_values: NDArray[np.float32]
-    grid: Grid
-
 
 @dataclass(frozen=True)
 class NativePicture:
@@ -53,7 +42,7 @@ class NativePicture:
     ``grid`` is (0, 0) where there is the whole alone.
     """
 
-    groups: tuple[PatchedTiles, ...]
+    groups: tuple[PatchRows, ...]
     grid: Grid = (0, 0)
 
 
@@ -141,8 +130,8 @@ class NativePreprocessor:
     def _is_allowed(self, tiles: int) -> bool:
         return self._least_tiles <= tiles <= self._most_tiles
 
-    def _cut(self, rgb: RgbImage, grid: Grid) -> PatchedTiles:
+    def _cut(self, rgb: RgbImage, grid: Grid) -> PatchRows:
         side, (rows, columns) = self._side_px, grid
         high, wide = rgb.shape[0] // rows // side, rgb.shape[1] // columns // side
         cut = self._levels(rgb).reshape(3, rows, high, side, columns, wide, side).transpose(1, 4, 2, 5, 3, 6, 0)
-        return PatchedTiles(np.ascontiguousarray(cut).reshape(rows * columns, high * wide, -1), (high, wide))
+        return PatchRows(np.ascontiguousarray(cut).reshape(rows * columns, high * wide, -1), (high, wide))

@@ -11,34 +11,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vlm_ros.core.frame import RgbImage
 from vlm_ros.vision.levels import LevelTable
+from vlm_ros.vision.patch_rows import Grid, PatchRows
 from vlm_ros.vision.pillow import resized
 from vlm_ros.vision.processor_config import ProcessorConfig, pixels_of
 
 _BICUBIC = 3
 _OWN_KEYS = ("max_slice_nums", "scale_resolution", "patch_size", "slice_mode", "downsample_mode", "use_image_id")
 
-Grid = tuple[int, int]
-"""Rows and columns."""
-
-
-@dataclass(frozen=True)
-class Slices:
-    """Pictures of one size: ``pixel_values`` (pictures, patches, 3 * side * side), ``grid`` of patches in each."""
-
-    pixel_values: NDArray[np.float32]
-    grid: Grid
-
 
 @dataclass(frozen=True)
 class SlicedPicture:
     """The whole picture small, and its ``slices`` where it was cut, in the rows and columns of ``grid``."""
 
-    overview: Slices
-    slices: Slices | None
+    overview: PatchRows
+    slices: PatchRows | None
     grid: Grid
 
 
@@ -85,11 +74,11 @@ class SlicePreprocessor:
             width = int(height * aspect)
         return _whole(height, self._block_px), _whole(width, self._block_px)
 
-    def _cut(self, rgb: RgbImage, grid: Grid) -> Slices:
+    def _cut(self, rgb: RgbImage, grid: Grid) -> PatchRows:
         side, (rows, columns) = self._side_px, grid
         high, wide = rgb.shape[0] // rows // side, rgb.shape[1] // columns // side
         cut = self._levels(rgb).reshape(3, rows, high, side, columns, wide, side).transpose(1, 4, 2, 5, 0, 3, 6)
-        return Slices(np.ascontiguousarray(cut).reshape(rows * columns, high * wide, -1), (high, wide))
+        return PatchRows(np.ascontiguousarray(cut).reshape(rows * columns, high * wide, -1), (high, wide))
 
 
 def _whole(length: float, unit: int) -> int:
