@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration
 
 from vlm_ros.core.config import setting
+from vlm_ros.export.checkpoint import load_pretrained
 from vlm_ros.training.architecture import make_model
 from vlm_ros.training.augmentation import exposed, mirrored, normalised, pixels_from_images
 from vlm_ros.training.objective import DenseHeads, Objective
@@ -54,7 +55,7 @@ class Fitting:
         self.vocabulary = tokenizer.get_vocab_size()
         self.model = make_model(self.vocabulary, config.seed).to(device)
         if start is not None:
-            self.model.load_state_dict(LlavaForConditionalGeneration.from_pretrained(start).state_dict())
+            self.model.load_state_dict(load_pretrained(LlavaForConditionalGeneration, start).state_dict())
         self.heads = DenseHeads().to(device)
         self.objective = Objective(self.model, self.heads, tokenizer, device)
         self.questioner = Questioner(tokenizer, device, config.targets)
