@@ -1,6 +1,7 @@
 """Large pages under weights: decoding on a processor is reading memory, and Linux reads large pages faster.
 
 Weights are read whole for every token. In pages of 4 KiB the processor keeps looking up where the next one lies.
+What a piece of memory holds, and where, stays as it is: that is why others' memory may be moved too.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ _LEAST_BYTES = 2 * _PAGE_BYTES
 _FILLED = 0.9
 """What lies in memory to less than this share would take more of it in large pages."""
 
-_HEAD = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw-p \S+ \S+ 0\s")
+_HEAD = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ (\d+)\s")
+"""What a mapping begins with: from where to where, how it may be used, and the inode of its file, 0 without one."""
+
 _FIELD = re.compile(r"(Rss|AnonHugePages):\s+(\d+) kB")
 
 
@@ -46,7 +49,7 @@ def use_large_pages() -> None:
     try:
         if "[never]" in _SETTING.read_text():
             return
-        mappings = [mapping for mapping in _mappings(_SMAPS.read_text()) if mapping.gains]
+        mappings = [mapping for mapping in _mappings() if mapping.gains]
     except OSError:  # another system, or a kernel without large pages
         return
     advise = ctypes.CDLL(None).madvise
@@ -57,15 +60,15 @@ def use_large_pages() -> None:
             advise(ctypes.c_void_p(start), ctypes.c_size_t(length), advice)
 
 
-def _mappings(smaps: str) -> list[_Mapping]:
+def _mappings() -> list[_Mapping]:
     """The anonymous mappings that the kernel tells of in ``/proc/self/smaps``."""
     mappings: list[_Mapping] = []
     ours = False
-    for line in smaps.splitlines():
-        if line[0] in "0123456789abcdef":
-            found = _HEAD.match(line)
-            ours = found is not None
-            mappings += [_Mapping(int(found[1], 16), int(found[2], 16))] if found else []
+    # A file's name may be no text, and may hold anything that ends a line but the newline itself.
+    for line in _SMAPS.read_bytes().decode("ascii", "replace").split("\n"):
+        if head := _HEAD.match(line):
+            ours = head[3] == "rw-p" and head[4] == "0"
+            mappings += [_Mapping(int(head[1], 16), int(head[2], 16))] if ours else []
         elif ours and (field := _FIELD.match(line)):
             setattr(mappings[-1], "present" if field[1] == "Rss" else "large", int(field[2]) * 1024)
     return mappings
