@@ -149,6 +149,13 @@ FAMILIES = (
         parts=_IN_PROMPT,
     ),
     Family(
+        module="internvl",
+        title="InternVL3, InternVL3.5",
+        model_types=("internvl",),
+        tasks=("caption", "question"),
+        parts=_IN_PROMPT,
+    ),
+    Family(
         module="nanollava",
         title="nanoLLaVA, as ONNX bundles",
         model_types=("llava-qwen2", "llava_qwen2"),
