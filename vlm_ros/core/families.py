@@ -157,7 +157,7 @@ FAMILIES = (
     ),
     Family(
         module="nanollava",
-        title="nanoLLaVA, as ONNX bundles",
+        title="nanoLLaVA, FastVLM, as ONNX bundles",
         model_types=("llava-qwen2", "llava_qwen2"),
         tasks=("caption", "question"),
         parts=_IN_PROMPT,
