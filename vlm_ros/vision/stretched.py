@@ -35,9 +35,9 @@ class StretchedTiles:
         self._most = pixels_of("max_patches", content.get("max_patches", 12))
 
     def __call__(self, rgb: RgbImage) -> NDArray[np.float32]:
-        """The tiles of ``rgb`` (height, width, 3), row by row, the whole of it last where there are several.
+        """The tiles of ``rgb`` (height, width, 3), as (tiles, 3, side, side): row by row, and the whole after several.
 
-        They are (tiles, 3, side, side).
+        Raises ``BadImage`` where they would fill the memory.
         """
         rows, columns = nearest_grid(rgb.shape[:2], self.side_px, self._least, self._most)
         tiles = self._stretched(rgb, rows, columns)
@@ -50,7 +50,7 @@ class StretchedTiles:
 
 def _side_px(size: Any) -> int:
     """The side of a tile, which is a square."""
-    edges = {size.get("height"), size.get("width")} if isinstance(size, Mapping) else {size}
-    if len(edges) > 1:
+    height, width = (size.get("height"), size.get("width")) if isinstance(size, Mapping) else (size, size)
+    if height != width:
         raise BadBundle(f"{FILE} has 'size': {size!r}, and tiles are square: give one height and width")
-    return pixels_of("size", edges.pop())
+    return pixels_of("size", height)

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import bad_inputs
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from vlm_ros.core.answer import FreeText
-from vlm_ros.core.bundle import Bundle
-from vlm_ros.core.families import family_of
-from vlm_ros.core.frame import Frame
-from vlm_ros.models.loading import load_model
-from vlm_ros.models.picture_model import PictureModel
+onnx = pytest.importorskip("onnx", exc_type=ImportError)
+
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+from vlm_ros.core.answer import FreeText  # noqa: E402
+from vlm_ros.core.bundle import Bundle  # noqa: E402
+from vlm_ros.core.families import family_of  # noqa: E402
+from vlm_ros.core.frame import Frame  # noqa: E402
+from vlm_ros.models.loading import load_model  # noqa: E402
+from vlm_ros.models.picture_model import PictureModel  # noqa: E402
 
 SIDE_PX, PATCH_PX, WIDTH = 1024, 64, 32
 HALF_CHARACTER = "\N{REPLACEMENT CHARACTER}"
@@ -59,7 +62,7 @@ def fastvlm(folder: Path) -> Path:
     return folder
 
 
-def convolution() -> onnx.ModelProto:
+def convolution() -> Any:
     """``pixel_values`` (batch, 3, 1024, 1024) to ``image_features`` (batch, 256, width): a vector for each patch."""
     drawn = np.random.default_rng(0)
     colors, places = drawn.normal(size=(WIDTH, 3, 1, 1)), drawn.normal(size=(WIDTH, 3, PATCH_PX, PATCH_PX))

@@ -44,6 +44,7 @@ def test_picture_is_refused_when_its_tiles_would_fill_the_memory():
     [
         ({"size": {"height": 16, "width": 32}}, "tiles are square"),
         ({"size": {"shortest_edge": 16}}, "'size': None, expected a number of pixels"),
+        ({"size": [16, 16]}, r"'size': \[16, 16\], expected a number of pixels"),
         ({"max_patches": 0}, "'max_patches': 0, expected"),
         ({"do_flip": True}, "'do_flip': True, this step is not supported"),
     ],
