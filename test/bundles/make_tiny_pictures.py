@@ -27,9 +27,11 @@ _MORE_SIZES: dict[str, dict[str, Any]] = {
         "linear_num_value_heads": 4,
         "linear_key_head_dim": 8,
         "linear_value_head_dim": 4,
-    }
+    },
+    "qwen3": {"head_dim": 16},
+    "internvl_vision": {"use_qk_norm": True, "norm_type": "rms_norm", "use_mean_pooling": False},
 }
-"""What text models have beside the sizes that all have."""
+"""What models have beside the sizes that all have."""
 
 
 def make_smolvlm(folder: Path, kind: str = "smolvlm", seed: int = 0) -> None:
@@ -203,6 +205,29 @@ def make_llava_onevision(folder: Path, kind: str = "qwen2", seed: int = 0) -> No
         video_token_index=3,
     )
     save(folder, LlavaOnevisionForConditionalGeneration, config, seed)
+
+
+def make_internvl(folder: Path, kind: str = "qwen2", seed: int = 0) -> None:
+    """InternVL with a text model of ``kind``: up to six tiles of 32 pixels, each of four tokens."""
+    from transformers import AutoConfig, InternVLConfig, InternVLForConditionalGeneration
+    from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
+
+    tokenizer = make_tokenizer("<img>", "<IMG_CONTEXT>", "</img>")
+    tokenizer.chat_template = CHAT_TEMPLATE.replace("<image>", "<IMG_CONTEXT>\\n")
+    tokenizer.save_pretrained(folder)
+    GotOcr2ImageProcessorPil(size={"height": 32, "width": 32}, max_patches=6).save_pretrained(folder)
+    vision = {"image_size": [32, 32], "patch_size": [8, 8], "hidden_size": 32, "intermediate_size": 64}
+    vision |= {"num_hidden_layers": 2, "num_attention_heads": 2, "attention_bias": True}
+    vision |= _MORE_SIZES["internvl_vision"] if kind == "qwen3" else {}
+    text = {**_LLAVA["text_sizes"](len(tokenizer)), **_MORE_SIZES.get(kind, {})}
+    config = InternVLConfig(
+        text_config=AutoConfig.for_model(kind, **text),
+        vision_config=vision,
+        image_token_id=tokenizer.convert_tokens_to_ids("<IMG_CONTEXT>"),
+        image_seq_length=4,
+        tie_word_embeddings=False,
+    )
+    save(folder, InternVLForConditionalGeneration, config, seed)
 
 
 def make_tokenizer(*more: str) -> Any:

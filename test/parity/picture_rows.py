@@ -85,6 +85,15 @@ def read_natively(processor: Any, image: Any) -> tuple[Inputs, str]:
     return picture, texts.replace_image_token(made, 0, use_image_special_tokens=True)
 
 
+def read_stretched(processor: Any, image: Any) -> tuple[Inputs, str]:
+    """InternVL: tiles and the whole, since its processor asks for them whatever the image processor's file says."""
+    from transformers.models.internvl.processing_internvl import InternVLProcessor
+
+    made = processor(image, return_tensors="pt", **InternVLProcessor.images_kwargs)
+    marks = "<IMG_CONTEXT>" * (4 * int(made["num_patches"][0]))
+    return {"pixel_values": made["pixel_values"]}, f"<img>{marks}</img>"
+
+
 def features_of_all_depths(found: Any) -> torch.Tensor:
     """Qwen3-VL: what is put in the prompt, and what is added behind the first layers of the text model."""
     return torch.cat([torch.cat(list(depth)) for depth in (found.pooler_output, *found.deepstack_features)], dim=-1)
@@ -152,6 +161,20 @@ ROWS = {
         "llava_onevision.image_processing_pil_llava_onevision.LlavaOnevisionImageProcessorPil",
         "<image>",
         read_resolutions,
+    ),
+    "internvl": Row(
+        "make_internvl",
+        "qwen2",
+        "got_ocr2.image_processing_pil_got_ocr2.GotOcr2ImageProcessorPil",
+        "<IMG_CONTEXT>",
+        read_stretched,
+    ),
+    "internvl3_5": Row(
+        "make_internvl",
+        "qwen3",
+        "got_ocr2.image_processing_pil_got_ocr2.GotOcr2ImageProcessorPil",
+        "<IMG_CONTEXT>",
+        read_stretched,
     ),
     "minicpm_v": Row(
         "make_minicpm_v",

@@ -159,6 +159,20 @@ def test_comparison_fails_when_features_of_an_earlier_block_are_lost(pair, depth
     assert not agreement_of(other, found).accepted
 
 
+@pytest.mark.parametrize("pair", ["internvl"], indirect=True)
+def test_comparison_fails_when_blocks_are_gathered_column_by_column(pair, monkeypatch):
+    encoder, model = pair.module().VisionEncoder(pair.reference.model), pair.reference.model.model
+    pixels = {"pixel_values": torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))}
+    with torch.inference_mode():
+        expected = model.get_image_features(**pixels).pooler_output.numpy()
+        assert agreement_of(encoder(pixels)["image_features"].numpy(), expected).accepted
+        by_row = encoder._in_blocks
+        monkeypatch.setattr(
+            encoder, "_in_blocks", lambda states: by_row(states.unflatten(1, (4, 4)).transpose(1, 2).flatten(1, 2))
+        )
+        assert not agreement_of(encoder(pixels)["image_features"].numpy(), expected).accepted
+
+
 @pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_answer_equals_the_checkpoints_when_asked_the_way_a_robot_asks(pair, shape, question):

@@ -149,8 +149,15 @@ FAMILIES = (
         parts=_IN_PROMPT,
     ),
     Family(
+        module="internvl",
+        title="InternVL3, InternVL3.5, as checkpoints named -hf",
+        model_types=("internvl",),
+        tasks=("caption", "question"),
+        parts=_IN_PROMPT,
+    ),
+    Family(
         module="nanollava",
-        title="nanoLLaVA, as ONNX bundles",
+        title="nanoLLaVA, FastVLM, as ONNX bundles",
         model_types=("llava-qwen2", "llava_qwen2"),
         tasks=("caption", "question"),
         parts=_IN_PROMPT,
@@ -194,6 +201,13 @@ FAMILIES = (
 )
 
 
+_ALIKE = {
+    "fast_vlm": "llava_qwen2",
+    **dict.fromkeys(("paligemma", "gemma3", "gemma3n", "gemma4"), "llava_onevision"),
+}
+"""The known type most like an unknown one, where the name tells of another: the same parts, and pictures read alike."""
+
+
 def family_named(module: str) -> Family:
     """The row of ``module``; ``KeyError`` where there is none."""
     return next(family for family in FAMILIES if family.module == module)
@@ -232,7 +246,7 @@ def family_of(config: Mapping[str, Any], folder: object) -> Family:
         return family
     kind = config.get("model_type")
     by_type = {model_type: row for row in FAMILIES for model_type in row.model_types}
-    nearest = difflib.get_close_matches(str(kind), by_type, n=1, cutoff=0.0)[0]
+    nearest = _ALIKE.get(str(kind)) or difflib.get_close_matches(str(kind), by_type, n=1, cutoff=0.0)[0]
     architectures = ", ".join(map(str, config.get("architectures") or ["none named"]))
     raise BadBundle(
         f"'{folder}' is a model of the type '{kind}' (architecture: {architectures}), which is not supported; "

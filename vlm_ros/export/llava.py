@@ -48,6 +48,9 @@ class VisionEncoder(PicturePart):
         self.first_token = 1 if model.config.vision_feature_select_strategy == "default" else 0
 
     def forward(self, inputs: NamedTensors) -> NamedTensors:
-        states = self.tower(inputs["pixel_values"], output_hidden_states=True).hidden_states
-        chosen = torch.cat([states[layer][:, self.first_token :] for layer in self.layers], dim=-1)
-        return {"image_features": self.projector(chosen)}
+        return {"image_features": self.projector(self.chosen(self.tower(**inputs, output_hidden_states=True)))}
+
+    def chosen(self, tower_output: Any) -> torch.Tensor:
+        """The states (batch, tokens, any) of the patches that the projector reads."""
+        states = tower_output.hidden_states
+        return torch.cat([states[layer][:, self.first_token :] for layer in self.layers], dim=-1)

@@ -1,6 +1,8 @@
-"""nanoLLaVA: LLaVA with a Qwen2 and a SigLIP, from before transformers knew such a pair.
+"""nanoLLaVA and FastVLM: LLaVA with a Qwen2 and a SigLIP or a FastViTHD, from before transformers knew such pairs.
 
-Its configuration is flat, ``<image>`` need not be a token of its own, and pictures may be made square first.
+Their configuration is flat, ``<image>`` need not be a token of its own, and pictures may be made square first. Which of
+the two a bundle holds, nothing here asks: the folder says how large pictures are, what they are put on, and which
+token and template mark them.
 """
 
 from __future__ import annotations

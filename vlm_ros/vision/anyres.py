@@ -17,6 +17,7 @@ from vlm_ros.core.frame import RgbImage
 from vlm_ros.vision.levels import LevelTable
 from vlm_ros.vision.pillow import resized
 from vlm_ros.vision.processor_config import FILE, ProcessorConfig, pixels_of
+from vlm_ros.vision.tiling import in_tiles
 
 _BICUBIC = 3
 _OWN_KEYS = ("image_grid_pinpoints", "do_pad")
@@ -47,9 +48,8 @@ class AnyResolution:
         canvas = np.zeros((high, wide, 3), np.uint8)
         top, left = (high - inner.shape[0]) // 2, (wide - inner.shape[1]) // 2
         canvas[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
-        rows, columns, side = high // self.side_px, wide // self.side_px, self.side_px
-        cut = self._levels(canvas).reshape(3, rows, side, columns, side).transpose(1, 3, 0, 2, 4)
-        return np.concatenate([self.overview(rgb), cut.reshape(-1, 3, side, side)]), (rows, columns)
+        cut = in_tiles(self._levels(canvas), self.side_px)
+        return np.concatenate([self.overview(rgb), cut]), (high // self.side_px, wide // self.side_px)
 
     def _best_resolution(self, height: int, width: int) -> Size:
         """The one that keeps the most of the picture's pixels, and of those the one that wastes the fewest."""

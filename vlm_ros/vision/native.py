@@ -18,6 +18,7 @@ from vlm_ros.vision.fixed_point import resized_in_fixed_point
 from vlm_ros.vision.levels import LevelTable
 from vlm_ros.vision.patch_rows import Grid, PatchRows
 from vlm_ros.vision.processor_config import FILE, ProcessorConfig, number_of, pixels_of
+from vlm_ros.vision.tiling import nearest_grid
 
 _BILINEAR = 2
 _NUMBERS = {
@@ -83,7 +84,7 @@ class NativePreprocessor:
             raise BadImage(f"a picture of {width} x {height} pixels is too narrow for this model")
         if not (self._splits and self._is_large(height, width)):
             return NativePicture((self._cut(resized_in_fixed_point(rgb, size), (1, 1)),))
-        rows, columns = self._grid(height, width)
+        rows, columns = nearest_grid((height, width), self._tile_px, self._least_tiles, self._most_tiles)
         refined = resized_in_fixed_point(rgb, (rows * self._tile_px, columns * self._tile_px))
         tiles = self._cut(refined, (rows, columns))
         if not self._adds_whole or rows * columns == 1:
@@ -115,20 +116,6 @@ class NativePreprocessor:
             scale = math.sqrt(self._least_px / (height * width))
             return math.ceil(height * scale / block) * block, math.ceil(width * scale / block) * block
         return high, wide
-
-    def _grid(self, height: int, width: int) -> Grid:
-        """The rows and columns whose shape is most like the picture's; of several, the last that it half fills."""
-        counts = range(1, self._most_tiles + 1)
-        shapes = [(wide, high) for wide in counts for high in counts if self._is_allowed(wide * high)]
-        best, least = (1, 1), math.inf
-        for wide, high in sorted(shapes, key=lambda shape: shape[0] * shape[1]):
-            off = abs(width / height - wide / high)
-            if off < least or (off == least and height * width > 0.5 * self._tile_px**2 * wide * high):
-                best, least = (high, wide), off
-        return best
-
-    def _is_allowed(self, tiles: int) -> bool:
-        return self._least_tiles <= tiles <= self._most_tiles
 
     def _cut(self, rgb: RgbImage, grid: Grid) -> PatchRows:
         side, (rows, columns) = self._side_px, grid

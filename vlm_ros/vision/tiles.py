@@ -17,6 +17,7 @@ from vlm_ros.core.frame import RgbImage
 from vlm_ros.vision.levels import LevelTable
 from vlm_ros.vision.pillow import resized
 from vlm_ros.vision.processor_config import ProcessorConfig, pixels_of
+from vlm_ros.vision.tiling import in_tiles
 
 _LANCZOS = 1
 _LONGEST_PX = 4096
@@ -54,19 +55,12 @@ class TilePreprocessor:
         rows, columns = (length // self._side_px for length in rgb.shape[:2])
         if rows * columns == 1:
             return self._whole(rgb)
-        side = self._side_px
-        cuts = [
-            rgb[row * side : (row + 1) * side, column * side : (column + 1) * side]
-            for row in range(rows)
-            for column in range(columns)
-        ]
-        return Tiles(np.stack([self._levels(cut) for cut in (*cuts, self._small(rgb))]), rows, columns)
+        cut = in_tiles(self._levels(rgb), self._side_px)
+        return Tiles(np.concatenate([cut, self._whole(rgb).pixel_values]), rows, columns)
 
     def _whole(self, rgb: RgbImage) -> Tiles:
-        return Tiles(self._levels(self._small(rgb))[np.newaxis], 0, 0)
-
-    def _small(self, rgb: RgbImage) -> RgbImage:
-        return resized(rgb, (self._side_px, self._side_px), self._resample)
+        small = resized(rgb, (self._side_px, self._side_px), self._resample)
+        return Tiles(self._levels(small)[np.newaxis], 0, 0)
 
     def _whole_tiles(self, rgb: RgbImage) -> tuple[int, int]:
         """The least whole numbers of tiles that hold the picture; the shorter edge follows the rounded longer one."""

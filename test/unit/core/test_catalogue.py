@@ -62,3 +62,17 @@ def test_the_architecture_decides_when_families_share_a_type():
 def test_an_unknown_type_is_refused_with_the_nearest_that_is_known():
     with pytest.raises(BadBundle, match=r"'lava'.*LavaForVision.*nearest that is: llava"):
         family_of({"model_type": "lava", "architectures": ["LavaForVision"]}, "model")
+
+
+@pytest.mark.parametrize(
+    ("kind", "nearest"),
+    [
+        ("fast_vlm", "llava_qwen2 .*FastVLM"),
+        ("internvl_chat", "internvl .*InternVL3, .*-hf"),
+        ("paligemma", "llava_onevision"),
+        ("gemma3", "llava_onevision"),
+    ],
+)
+def test_the_nearest_has_the_same_parts_where_names_mislead(kind, nearest):
+    with pytest.raises(BadBundle, match=f"'{kind}'.*not supported; the nearest that is: {nearest}"):
+        family_of({"model_type": kind}, "model")
