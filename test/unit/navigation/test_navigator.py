@@ -172,11 +172,21 @@ def test_search_ends_as_not_found_when_nothing_was_seen_in_time():
     assert outputs[-1].velocity == STANDSTILL
 
 
-def test_search_ends_as_lost_when_the_target_was_seen_and_vanished():
+@pytest.mark.parametrize(
+    ("timeout_s", "at_last", "outcome", "why"),
+    [
+        (4.0, lambda at: seen("center", "far", "blocked", at_s=at), Outcome.LOST, "not reached in time"),
+        (30.0, lambda at: nothing(at_s=at), Outcome.NOT_FOUND, "not there at another look"),
+    ],
+    ids=["in sight", "gone"],
+)
+def test_search_of_what_was_seen_ends_by_whether_it_still_seems_to_be_there(timeout_s, at_last, outcome, why):
     robot, clock = navigator(), ManualClock()
-    robot.begin(Mode.SEARCH, TARGET, search_timeout_s=6.0)
+    robot.begin(Mode.SEARCH, TARGET, timeout_s)
     steps(robot, clock, 1.0, lambda at: seen("left", "far", "blocked", at_s=at))
-    assert steps(robot, clock, 6.0, lambda at: nothing("blocked", at_s=at))[-1].outcome is Outcome.LOST
+    last = steps(robot, clock, timeout_s, at_last)[-1]
+    assert last.outcome is outcome
+    assert why in last.reason
 
 
 def test_answer_without_a_usable_confidence_changes_no_belief_and_breaks_nothing():
