@@ -19,6 +19,9 @@ PLACE_WORDS = {Bearing.LEFT: "on the left", Bearing.CENTER: "in the center", Bea
 NAME_PATTERN = "[a-z]{1,16}([ -][a-z]{1,16}){0,3}"
 """What a thing may be called: one to four plain words. Every such name is a target that can be searched for."""
 
+PLACE_M = 0.5
+"""A thing is where it is said to be when it is within this distance."""
+
 _NAME = re.compile(NAME_PATTERN)
 
 
@@ -62,3 +65,16 @@ class ThingsSeen:
     def stamp_s(self) -> float:
         """The picture's stamp in seconds."""
         return self.stamp_ns * 1e-9
+
+
+@dataclass(frozen=True)
+class ThingPlaced:
+    """A thing and its place on the floor.
+
+    ``certainty`` in 0..1 is the probability that there is such a thing within ``PLACE_M`` of the place.
+    """
+
+    name: str
+    x_m: float
+    y_m: float
+    certainty: float

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 
 from vlm_ros.core.motion import Pose, Velocity
 from vlm_ros.core.percept import Percept
-from vlm_ros.core.things import ThingsSeen
+from vlm_ros.core.things import ThingPlaced, ThingsSeen
 from vlm_ros.evaluation.judges import WATCH_S, Ending, judge_for
 from vlm_ros.evaluation.metrics import EpisodeResult, way_length_m
 from vlm_ros.evaluation.sources import PerceptSource
-from vlm_ros.navigation.inventory import ThingPlaced
 from vlm_ros.navigation.navigator import Mode, Navigator, NavigatorConfig
 from vlm_ros.navigation.policy import Outcome
 from vlm_ros.navigation.track import composed

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from vlm_ros.core.things import ThingPlaced
 from vlm_ros.evaluation.coverage import Coverage
 from vlm_ros.evaluation.metrics import stands_before, success_by_path_length
-from vlm_ros.navigation.inventory import ThingPlaced
 from vlm_ros.navigation.navigator import Mode
 from vlm_ros.navigation.policy import Outcome
 from vlm_ros.sim.camera import Camera

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vlm_ros.core.motion import Pose
-from vlm_ros.navigation.inventory import ThingPlaced
+from vlm_ros.core.things import ThingPlaced
 from vlm_ros.navigation.policy import Outcome
 from vlm_ros.sim.camera import Camera
 from vlm_ros.sim.scene import Scene

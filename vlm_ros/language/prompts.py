@@ -34,8 +34,7 @@ THING_PATTERN = f"an? (?P<name>{NAME_PATTERN}) (?P<place>{'|'.join(PLACES)}), (?
 _THING = re.sub("[?]P<[a-z]+>", "", THING_PATTERN)
 # Models begin answers with a space, and a caption goes on about the path: forbidden to, a model would invent a thing.
 THINGS_FORM = Regex(
-    f" ?({re.escape(NOTHING)}|{_THING}( {_THING}){{0,{MOST_THINGS - 1}}})"
-    f"( the path is ({'|'.join(PATHS)})[.])?"
+    f" ?({re.escape(NOTHING)}|{_THING}( {_THING}){{0,{MOST_THINGS - 1}}})( the path is ({'|'.join(PATHS)})[.])?"
 )
 
 

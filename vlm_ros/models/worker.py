@@ -44,8 +44,8 @@ class ModelWorker:
 
     An answer that is being decoded lets a newer picture in between two tokens when somebody who goes
     first wants to know something, and then goes on. Put pictures into ``pictures`` and set ``wanted``
-    (``None``: nothing) and ``naming``, whether to name the things in each picture, from any thread. The model on ``seat`` may be changed between two pictures. A
-    ``cascade`` may hold back what would only be said again.
+    (``None``: nothing) and ``naming``, whether to name the things in pictures, from any thread. The model on
+    ``seat`` may be changed between two pictures. A ``cascade`` may hold back what would only be said again.
     """
 
     def __init__(

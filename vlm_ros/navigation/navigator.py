@@ -10,12 +10,12 @@ from vlm_ros.core.config import checked
 from vlm_ros.core.motion import STANDSTILL, Odometry, Pose, Scan, Velocity
 from vlm_ros.core.percept import Percept
 from vlm_ros.core.target import checked_target
-from vlm_ros.core.things import ThingsSeen
+from vlm_ros.core.things import ThingPlaced, ThingsSeen
 from vlm_ros.navigation.explore import ExplorePolicy
 from vlm_ros.navigation.follow import FollowConfig, FollowPolicy
 from vlm_ros.navigation.gate import Command, CommandGate, GateConfig, Reason
 from vlm_ros.navigation.idle import IdlePolicy
-from vlm_ros.navigation.inventory import Inventory, ThingPlaced
+from vlm_ros.navigation.inventory import Inventory
 from vlm_ros.navigation.pace import Pace
 from vlm_ros.navigation.policy import Outcome, Policy, Senses, Wish
 from vlm_ros.navigation.search import SearchConfig, SearchPolicy

@@ -122,10 +122,11 @@ def test_things_are_refused_when_a_name_is_there_twice_or_they_are_too_many() ->
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_model_without_any_sense_writes_a_list_when_it_is_held_to_the_form(
-    byte_level: Tokenizer, seed: int
-) -> None:
-    draw, constraint = random.Random(seed), Constrainer(byte_level, [byte_level.number_of("</s>")]).constraint(THINGS_FORM)
+def test_a_model_without_any_sense_writes_a_list_when_it_is_held_to_the_form(byte_level: Tokenizer, seed: int) -> None:
+    draw, constraint = (
+        random.Random(seed),
+        Constrainer(byte_level, [byte_level.number_of("</s>")]).constraint(THINGS_FORM),
+    )
     assert constraint is not None
     numbers: list[int] = []
     while not constraint.finished and len(numbers) < 1000:

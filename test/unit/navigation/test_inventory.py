@@ -8,10 +8,10 @@ from percepts import config
 
 from vlm_ros.core.motion import Odometry, Pose, Velocity
 from vlm_ros.core.percept import Bearing, Range
-from vlm_ros.core.things import MOST_THINGS, Thing, ThingsSeen
+from vlm_ros.core.things import MOST_THINGS, PLACE_M, Thing, ThingsSeen
 from vlm_ros.navigation.eyes import Eyes, EyesConfig
 from vlm_ros.navigation.ground import Ground
-from vlm_ros.navigation.inventory import MOST_NAMES, PLACE_M, Inventory
+from vlm_ros.navigation.inventory import MOST_NAMES, Inventory
 from vlm_ros.navigation.navigator import Mode, Navigator
 
 ORIGIN = Pose(0.0, 0.0, 0.0)
@@ -160,7 +160,9 @@ def drive(robot, poses, start=ORIGIN):
     for pose in poses:
         for share in range(1, 21):
             at_s += 0.1
-            step = [before + share / 20 * (after - before) for before, after in zip(flat(here), flat(pose), strict=True)]
+            step = [
+                before + share / 20 * (after - before) for before, after in zip(flat(here), flat(pose), strict=True)
+            ]
             robot.on_odometry(Odometry(Pose(*step), Velocity(0.0, 0.0), at_s))
         here = pose
         assert robot.on_things(ThingsSeen(tuple(shown(pose, ball=BALL_AT)), 1.0, round(at_s * 1e9)))
@@ -193,5 +195,3 @@ def test_no_inventory_is_kept_in_other_modes(mode):
     robot.begin(mode, "red ball")
     assert not robot.on_things(ThingsSeen((), 1.0, 0))
     assert robot.inventory == ()
-
-
