@@ -160,11 +160,15 @@ class Navigator:
         return True
 
     def on_things(self, seen: ThingsSeen) -> bool:
-        """Take what a picture shows; false in all modes but explore, which alone keeps an inventory."""
+        """Take what a picture shows; false where it is ignored.
+
+        It is in all modes but explore, which alone keeps an inventory, and where the picture is older than the track.
+        """
         inventory = self._inventory
-        if inventory is not None:
-            inventory.learn(seen, self._track.at(seen.stamp_s))
-        return inventory is not None
+        if inventory is None or self._track.has_forgotten(seen.stamp_s):
+            return False
+        inventory.learn(seen, self._track.at(seen.stamp_s))
+        return True
 
     @property
     def inventory(self) -> tuple[ThingPlaced, ...]:

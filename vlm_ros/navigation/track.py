@@ -90,6 +90,10 @@ class Track:
         step = seen_in(self._poses[later - 1], self._poses[later])
         return composed(self._poses[later - 1], Pose(share * step.x_m, share * step.y_m, share * step.yaw_rad))
 
+    def has_forgotten(self, stamp_s: float) -> bool:
+        """Whether ``stamp_s`` lies so far back that nobody knows where the robot was."""
+        return bool(self._stamps_s) and self._stamps_s[-1] - stamp_s > _KEPT_S
+
     def in_odometry(self, pose: Pose) -> Pose:
         """``pose``, given in the track's frame, in the odometry's; the same where no odometry has come yet."""
         odometry, track = self._met

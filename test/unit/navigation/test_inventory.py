@@ -117,6 +117,25 @@ def test_a_thing_is_listed_no_more_when_it_is_gone():
     assert book.things == ()
 
 
+def test_certainty_is_that_of_the_place_and_of_there_being_such_a_thing_at_all():
+    book = inventory()
+    learn(book, AROUND)
+    (thing,), entry = book.things, book._entries["ball"]
+    assert entry.log_odds > 4.0
+    entry.log_odds = 0.0
+    assert entry.placed("ball").certainty == pytest.approx(thing.certainty / 2, abs=0.01)
+
+
+def test_a_thing_is_less_likely_there_at_all_with_each_picture_that_lacks_it():
+    book = inventory()
+    learn(book, AROUND[:4])
+    entry = book._entries["ball"]
+    for number in range(5):
+        before = entry.log_odds
+        book.learn(ThingsSeen((), 1.0, (100 + number) * 10**9), towards(1.4, 0.2 + 0.4 * number))
+        assert entry.log_odds < before
+
+
 def test_things_with_different_names_have_places_of_their_own():
     book, places = inventory(), {"ball": BALL_AT, "box": (1.0, -1.5)}
     for number, pose in enumerate([*AROUND, *(towards(x, y, (1.0, -1.5)) for x, y in ((0, 0), (0.4, -2.2), (2, 0)))]):
@@ -166,6 +185,14 @@ def drive(robot, poses, start=ORIGIN):
             robot.on_odometry(Odometry(Pose(*step), Velocity(0.0, 0.0), at_s))
         here = pose
         assert robot.on_things(ThingsSeen(tuple(shown(pose, ball=BALL_AT)), 1.0, round(at_s * 1e9)))
+
+
+def test_a_list_is_ignored_when_nobody_knows_any_more_where_its_picture_was_taken():
+    robot = explorer()
+    drive(robot, AROUND * 2)
+    before = robot.inventory
+    assert not robot.on_things(ThingsSeen((Thing("ghost", Bearing.CENTER, Range.NEAR),), 1.0, 0))
+    assert robot.inventory == before
 
 
 def flat(pose):
