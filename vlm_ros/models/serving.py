@@ -24,7 +24,7 @@ class ServingConfig:
         1.0, "time for the robot's questions about one picture", unit="s", low=0.05, high=60.0, live=True
     )
     things_deadline_s: float = setting(
-        10.0, "time for one list of the things in a picture", unit="s", low=0.1, high=600.0, live=True
+        15.0, "time for one list of the things in a picture", unit="s", low=0.1, high=600.0, live=True
     )
     describe_period_s: float = setting(
         2.0, "time from one scene description to the next; 0: none", unit="s", low=0.0, high=3600.0, live=True

@@ -23,6 +23,9 @@ from vlm_ros.models.seat import ModelSeat
 from vlm_ros.models.serving import Counts, Listener, Picture, ServingConfig, Wanted
 
 _POLL_S = 0.1
+_NAMING_SHARE = 0.5
+"""A list of things gets this much time for each second in which the robot is answered. Were every newer picture to go
+first, a slow model would decode one token of the list for each, and never come to its end."""
 T = TypeVar("T")
 
 
@@ -216,6 +219,8 @@ class ModelWorker:
         deadline_s = self._config().things_deadline_s
 
         def stop() -> bool:
+            if self._clock() - self._looked_s < _NAMING_SHARE * self.counts.percept_s:
+                return self._closing.is_set()
             return self._between_tokens(people=True)
 
         try:

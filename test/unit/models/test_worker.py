@@ -178,6 +178,19 @@ def test_the_robot_is_answered_between_two_tokens_of_a_list(desk: Desk) -> None:
     assert told == [(Percept, 1), (Percept, 2), (ThingsSeen, 1)]
 
 
+def test_a_list_comes_to_its_end_when_the_model_is_slow_and_pictures_never_cease(desk: Desk) -> None:
+    def pass_time(stamp_ns: int, question: str) -> None:
+        desk.now_s += 0.2 if question == desk.card.things_prompt else 1.0
+        desk.show(stamp_ns + 1 if question == desk.card.path_prompt else 100 + len(desk.model.questions))
+
+    desk.model.before_token = pass_time
+    desk.worker.wanted, desk.worker.naming = Wanted(""), True
+    desk.show(1)
+    desk.wait(lambda: desk.told.of(ThingsSeen))
+    before = desk.told.events[: desk.told.events.index(desk.told.of(ThingsSeen)[0])]
+    assert len(before) == 2, "one picture in half the time, not one for each token"
+
+
 def test_it_says_so_and_goes_on_when_the_model_cannot_list_things(desk: Desk) -> None:
     desk.model.knows_no_patterns = True
     desk.worker.wanted, desk.worker.naming = Wanted(""), True
