@@ -17,6 +17,8 @@ _STUCK_S, _STUCK_ANSWERS = 25.0, 25
 _STEP_RAD = math.radians(3.0)
 _FASTEST_RADPS = 0.3
 _AIMED_RAD = math.radians(2.0)
+_PAST_RAD = math.radians(25.0)
+"""So far past the first picture without it, a thing that has just left the picture does not meet the body's side."""
 _CREEP_MPS = 0.15
 
 
@@ -31,27 +33,40 @@ class Escape:
         self._stood_s = 0.0
         self._percept: Percept | None = None
         self._heading_rad: float | None = None
+        self._clear_from_rad: float | None = None
+        self._turned_rad = self._yaw_rad = 0.0
 
     def step(self, senses: Senses) -> Wish | None:
         """The wish of a robot that is stuck; ``None`` for one that is not."""
         pose = senses.pose
         if self._stood is None or self._stood.distance_from(pose) > _FREE_M:
             self._stood, self._stood_s, self._heading_rad = Place(pose.x_m, pose.y_m), senses.now_s, None
+            self._clear_from_rad, self._turned_rad, self._yaw_rad = None, 0.0, pose.yaw_rad
         if senses.now_s - self._stood_s < max(_STUCK_S, _STUCK_ANSWERS * senses.answer_every_s):
             return None
+        self._turned_rad += abs(wrapped(pose.yaw_rad - self._yaw_rad))
+        self._yaw_rad = pose.yaw_rad
         self._hear(senses)
         return Wish(self._velocity(senses), State.ESCAPING, "looking for a way out")
 
     def _hear(self, senses: Senses) -> None:
         """Choose the heading of a picture that shows a clear path, and drop it where another one does not."""
-        percept = senses.percept
+        percept, yaw_rad = senses.percept, senses.seen_from.yaw_rad
         if percept is None or percept is self._percept:
             return
         self._percept = percept
         if percept.path is PathAhead.CLEAR:
-            self._heading_rad = senses.seen_from.yaw_rad if self._heading_rad is None else self._heading_rad
-        elif self._heading_rad is not None and abs(wrapped(senses.seen_from.yaw_rad - self._heading_rad)) < _AIMED_RAD:
+            self._clear_from_rad = yaw_rad if self._clear_from_rad is None else self._clear_from_rad
+            if self._heading_rad is None and self._far_past(yaw_rad, self._clear_from_rad):
+                self._heading_rad = yaw_rad
+            return
+        self._clear_from_rad = None
+        if self._heading_rad is not None and abs(wrapped(yaw_rad - self._heading_rad)) < _AIMED_RAD:
             self._heading_rad = None
+
+    def _far_past(self, yaw_rad: float, clear_from_rad: float) -> bool:
+        """Whether the way has been clear for long enough of the turn; after a whole turn anything clear will do."""
+        return abs(wrapped(yaw_rad - clear_from_rad)) >= _PAST_RAD or self._turned_rad > 2 * math.pi
 
     def _velocity(self, senses: Senses) -> Velocity:
         if self._heading_rad is None:

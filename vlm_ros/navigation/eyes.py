@@ -52,8 +52,8 @@ class Eyes:
         """Probability of ``percept``, for a target at each of the places, each in ``view`` with that probability."""
         if not percept.visible:
             return np.asarray((1.0 - view * self.recall(distance_m, angle_rad)) * (1.0 - _FALSE_ALARM))
-        # How well it is seen says nothing of how far it is: sizes differ, and pictures repeat themselves.
-        seen = self.recall(np.zeros(1), angle_rad)
+        # How well it is seen says less of how far it is than that: sizes differ, and pictures repeat themselves.
+        seen = np.sqrt(self.recall(np.zeros(1), angle_rad) * self.recall(distance_m, angle_rad))
         place = self._bearing(percept.bearing, angle_rad) * self._range(percept.range, distance_m)
         return np.asarray(seen * place + (1.0 - seen) * _FALSE_ALARM / 6)
 

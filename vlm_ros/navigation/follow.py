@@ -17,7 +17,7 @@ from vlm_ros.navigation.steering import Steering
 
 _SPREAD_PER_S = 2.0
 """A target that walks at 0.3 m/s: share of each cell's probability that leaves it in a second."""
-_FADING = 30.0
+_FADING = 4.0
 """How much faster than still things a walking target clears the way it was in."""
 _CLOSE_ENOUGH_M = 0.15
 _BLINK_S, _BLINK_ANSWERS = 0.3, 1.5
@@ -43,7 +43,7 @@ class FollowPolicy:
 
     def __init__(self, config: FollowConfig, pose: Pose) -> None:
         self._config = config
-        self._memory = Memory(config, pose, config.reach_m)
+        self._memory = Memory(config, pose, config.reach_m, target_walks=True)
         self._steering = Steering(config, self._memory.eyes.half_fov_rad)
         self._seeking = Seeking(config, self._memory, self._steering, pose)
         self._quarry = Quarry(self._memory.eyes, config.near_m)
@@ -76,7 +76,8 @@ class FollowPolicy:
     def _go_after(self, senses: Senses, target: Place) -> Wish:
         """Looks to both sides of where it vanished, goes there, and looks all around."""
         if self._lingering is None:
-            self._lingering = Lingering(senses.pose.yaw_rad + target.angle_from(senses.pose), self._quarry.side)
+            heading_rad = senses.pose.yaw_rad + target.angle_from(senses.pose)
+            self._lingering = Lingering(heading_rad, self._quarry.side, senses.now_s, ahead=self._quarry.ahead)
         there = self._quarry.near or target.distance_from(senses.pose) < _THERE_M
         angle_rad = self._lingering.turn_rad(senses, all_around=there)
         if angle_rad is not None:

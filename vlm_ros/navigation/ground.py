@@ -54,15 +54,13 @@ class Ground:
         """
         if path is PathAhead.UNKNOWN:
             return
-        along_m, aside_m = _corridor_points(SEEN_FROM_M, SEEN_TO_M, HALF_WIDTH_M)
-        in_view = np.abs(np.arctan2(aside_m, along_m - self._eyes.forward_m)) <= self._eyes.half_fov_rad
-        cells = np.unique(self._cells_at(seen_from, np.zeros(1), along_m[in_view], aside_m[in_view]))
+        cells = np.unique(self._in_picture(seen_from, _CELL_M))
         before = self._taken[cells]
         blocked = 1.0 - float(np.prod(1.0 - before))
         says_so, says_wrongly = (_RIGHT, _WRONG) if path is PathAhead.BLOCKED else (1.0 - _RIGHT, 1.0 - _WRONG)
         after = before * says_so / (says_so * blocked + says_wrongly * (1.0 - blocked))
         self._taken[cells] = np.clip(before + weight * (after - before), 1e-4, 0.95)
-        self._known[cells] = True
+        self._known[self._in_picture(seen_from, _CELL_M / 2)] = True
 
     def distrust(self, place: Place) -> None:
         """Note that the robot got no further at ``place``, whatever the answers say."""
@@ -114,11 +112,17 @@ class Ground:
         cells = self._grid.cells_at(x_m, y_m)
         return np.asarray(1.0 - np.exp(-np.append(around.ravel(), 0.0)[cells]))
 
+    def _in_picture(self, seen_from: Pose, step_m: float) -> NDArray[np.int64]:
+        """Cells of the corridor ahead of ``seen_from`` that are in the picture from there, taken ``step_m`` apart."""
+        along_m, aside_m = _corridor_points(SEEN_FROM_M, SEEN_TO_M, HALF_WIDTH_M, step_m)
+        in_view = np.abs(np.arctan2(aside_m, along_m - self._eyes.forward_m)) <= self._eyes.half_fov_rad
+        return self._cells_at(seen_from, np.zeros(1), along_m[in_view], aside_m[in_view])
+
     def _corridor(
         self, pose: Pose, angles_rad: Floats, from_m: float, to_m: float, half_width_m: float
     ) -> NDArray[np.int64]:
         """Cells of the corridor in each direction, shape (directions, points)."""
-        return self._cells_at(pose, angles_rad, *_corridor_points(from_m, to_m, half_width_m))
+        return self._cells_at(pose, angles_rad, *_corridor_points(from_m, to_m, half_width_m, _CELL_M))
 
     def _cells_at(self, pose: Pose, angles_rad: Floats, along_m: Floats, aside_m: Floats) -> NDArray[np.int64]:
         """Cells of points along and beside each direction, shape (directions, points)."""
@@ -129,8 +133,8 @@ class Ground:
         return self._grid.cells_at(x_m, y_m)
 
 
-def _corridor_points(from_m: float, to_m: float, half_width_m: float) -> tuple[Floats, Floats]:
-    """Points of a corridor, a cell apart: how far along each is, and how far aside (left positive)."""
-    across = np.linspace(-half_width_m, half_width_m, round(2 * half_width_m / _CELL_M) + 1)
-    along, aside = np.meshgrid(np.arange(from_m, to_m + 1e-9, _CELL_M), across)
+def _corridor_points(from_m: float, to_m: float, half_width_m: float, step_m: float) -> tuple[Floats, Floats]:
+    """Points of a corridor, ``step_m`` apart: how far along each is, and how far aside (left positive)."""
+    across = np.linspace(-half_width_m, half_width_m, round(2 * half_width_m / step_m) + 1)
+    along, aside = np.meshgrid(np.arange(from_m, to_m + 1e-9, step_m), across)
     return along.ravel(), aside.ravel()

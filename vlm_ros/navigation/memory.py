@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vlm_ros.core.motion import Pose
-from vlm_ros.core.percept import Percept
+from vlm_ros.core.percept import PathAhead, Percept, Range
 from vlm_ros.navigation.belief import TargetBelief
 from vlm_ros.navigation.eyes import SIGHT_M, Eyes, EyesConfig
 from vlm_ros.navigation.floor import Floor
@@ -20,6 +20,9 @@ from vlm_ros.navigation.track import composed
 _PATH_WEIGHT = 0.2
 """An answer about the path counts at least so much, however often it was given: better to go around in vain."""
 
+_OTHERS = 0.3
+"""So much of an answer that the path is blocked speaks of other things than a target that is near and will walk on."""
+
 _LOOKED_AT = 0.9
 """How much less there is to be seen where the camera has looked: not nothing, since models miss things."""
 
@@ -27,12 +30,15 @@ _LOOKED_AT = 0.9
 class Memory:
     """The belief about the target and about the ground, fed with each percept once."""
 
-    def __init__(self, config: EyesConfig, pose: Pose, reach_m: float, sight_m: float = SIGHT_M) -> None:
+    def __init__(
+        self, config: EyesConfig, pose: Pose, reach_m: float, sight_m: float = SIGHT_M, *, target_walks: bool = False
+    ) -> None:
         self.eyes = Eyes(config, sight_m)
         self.belief = TargetBelief(self.eyes, pose, reach_m)
         self.ground = Ground(pose, self.eyes)
         self.looks = Looks()
         self.floor = Floor(self.belief.grid)
+        self._target_walks = target_walks
         self.elapsed_s = 0.0
         """Seconds between the last two pictures."""
         self._percept: Percept | None = None
@@ -55,7 +61,7 @@ class Memory:
         self.belief.learn(percept, senses.seen_from, weight * _trust(percept.confidence), view)
         self.elapsed_s = max(0.0, percept.stamp_s - last.stamp_s) if last is not None else 0.0
         self.ground.forget(self.elapsed_s)
-        self.ground.learn(percept.path, senses.seen_from, max(weight, _PATH_WEIGHT))
+        self.ground.learn(percept.path, senses.seen_from, self._share(percept) * max(weight, _PATH_WEIGHT))
         if senses.scan is not None:
             self.ground.learn_scan(senses.scan, senses.pose)
         self._percept, self._ways = percept, None
@@ -65,6 +71,11 @@ class Memory:
     def interest(self) -> Floats:
         """How much there is to be seen in each cell: the target's probability, mostly where nobody has looked."""
         return self.belief.mass * (1.0 - _LOOKED_AT * self.floor.seen)
+
+    def _share(self, percept: Percept) -> float:
+        """How much an answer about the path says of what stays where it is."""
+        may_be_target = self._target_walks and percept.range is Range.NEAR and percept.path is PathAhead.BLOCKED
+        return _OTHERS if may_be_target else 1.0
 
     def _look(self, seen_from: Pose) -> Floats:
         """Note the floor in a picture; the probability for each cell that nothing hides it, 0 outside the picture."""

@@ -25,6 +25,8 @@ class Quarry:
         """Whether it was near."""
         self.side = 1.0
         """1 when it was last seen to go to the left, -1 to the right."""
+        self.ahead = False
+        """Whether it was in the middle of the picture."""
         self._seen_s = 0.0
 
     def learn(self, percept: Percept, seen_from: Pose) -> None:
@@ -36,7 +38,8 @@ class Quarry:
         self.near = percept.range is Range.NEAR
         seen = Place.seen_at(eye, angle_rad, self._near_m * (_NEAR_SHARE if self.near else _FAR_SHARE))
         place = seen if self.place is None else _between(seen, self.place)
-        if percept.bearing is not Bearing.CENTER:
+        self.ahead = percept.bearing is Bearing.CENTER
+        if not self.ahead:
             self.side = 1.0 if percept.bearing is Bearing.LEFT else -1.0
         self.place, self._seen_s = place, percept.stamp_s
 

@@ -63,9 +63,11 @@ class SearchPolicy:
     def _timed_out(self, senses: Senses) -> Wish | None:
         if senses.now_s < self._ends_s:
             return None
-        if self._target.ever:
+        if self._target.sure:
             return Wish(STANDSTILL, State.LOST, "the target was seen but not reached in time", Outcome.LOST)
-        return Wish(STANDSTILL, State.NOT_FOUND, f"the target was not seen in {self._timeout_s:g} s", Outcome.NOT_FOUND)
+        seemed = ": what seemed to be it was not there at another look" if self._target.ever else ""
+        reason = f"the target was not seen in {self._timeout_s:g} s{seemed}"
+        return Wish(STANDSTILL, State.NOT_FOUND, reason, Outcome.NOT_FOUND)
 
     def _wish(self, senses: Senses) -> Wish:
         learnt = self._memory.learn(senses)

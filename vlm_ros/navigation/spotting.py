@@ -16,12 +16,15 @@ class Spotting:
     def __init__(self, sure_enough: float) -> None:
         self._sure_enough = sure_enough
         self.place: Place | None = None
+        self.sure = False
+        """Whether it is sure enough of it now to spot it anew."""
         self.ever = False
 
     def update(self, belief: TargetBelief, pose: Pose) -> None:
         """Decide anew, after the belief has changed."""
         guess = belief.guess(pose)
         hold = 1.0 if self.place is None else _LET_GO
-        sure = guess.certainty >= hold * self._sure_enough
-        self.place = Place.seen_at(pose, guess.angle_rad, guess.distance_m) if sure else None
-        self.ever = self.ever or sure
+        goes_for_it = guess.certainty >= hold * self._sure_enough
+        self.place = Place.seen_at(pose, guess.angle_rad, guess.distance_m) if goes_for_it else None
+        self.sure = guess.certainty >= self._sure_enough
+        self.ever = self.ever or self.sure

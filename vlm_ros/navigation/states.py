@@ -52,7 +52,7 @@ SEARCH = (
     Transition(State.ESCAPING, State.APPROACHING, "free again"),
     Transition(State.ESCAPING, State.CONFIRMING, "it seems near"),
     Transition(State.ESCAPING, State.NOT_FOUND, "no time left"),
-    Transition(State.ESCAPING, State.LOST, "no time left, but it was seen"),
+    Transition(State.ESCAPING, State.LOST, "no time left to get there"),
     Transition(State.LOOKING, State.APPROACHING, "sure of its direction"),
     Transition(State.MOVING_ON, State.APPROACHING, "sure of its direction"),
     Transition(State.LOOKING, State.CONFIRMING, "it seems near"),
@@ -66,10 +66,8 @@ SEARCH = (
     Transition(State.CONFIRMING, State.FOUND, "near in several pictures"),
     Transition(State.LOOKING, State.NOT_FOUND, "all floor looked at, or no time left"),
     Transition(State.MOVING_ON, State.NOT_FOUND, "no time left"),
-    Transition(State.LOOKING, State.LOST, "no time left, but it was seen"),
-    Transition(State.MOVING_ON, State.LOST, "no time left, but it was seen"),
-    Transition(State.APPROACHING, State.LOST, "no time left"),
-    Transition(State.CONFIRMING, State.LOST, "no time left"),
+    Transition(State.APPROACHING, State.LOST, "no time left to get there"),
+    Transition(State.CONFIRMING, State.LOST, "no time left to make sure"),
 )
 FOLLOW = (
     *_SEEKING,

@@ -10,6 +10,7 @@ import numpy as np
 from vlm_ros.core.config import setting
 from vlm_ros.core.motion import Pose, Velocity
 from vlm_ros.core.percept import PathAhead, Percept
+from vlm_ros.navigation.corners import glances_rad
 from vlm_ros.navigation.grid import wrapped_all
 from vlm_ros.navigation.ground import SEEN_TO_M
 from vlm_ros.navigation.memory import Memory
@@ -73,7 +74,8 @@ class Steering:
     ) -> Velocity:
         """Go to ``goal`` around what is in between, and stop ``stop_before_m`` before it (but creep on till told).
 
-        The robot looks at most ``swerve_rad`` past ``goal``, whatever is in the way.
+        The robot looks at most ``swerve_rad`` past ``goal``, whatever is in the way; where that is less than all
+        around it has no look at its corners either, since ``goal`` may walk on meanwhile.
         """
         pose, ground = senses.pose, memory.ground
         distance_m = max(_CREEP_M, goal.distance_from(pose) - stop_before_m)
@@ -86,7 +88,11 @@ class Steering:
             next_place = ways.next_to(goal) if around else goal
             self._note_progress(senses, memory, next_place)
             self._course_rad = self._course_to(next_place, senses, memory)
-        if swerve_rad < math.pi:
+        if swerve_rad == math.pi:
+            glance_rad = self._glance_rad(senses, memory)
+            if glance_rad is not None:
+                return Velocity(0.0, self._turn_rate(senses, glance_rad))
+        else:
             off_rad = wrapped(self._course_rad - pose.yaw_rad - goal.angle_from(pose))
             self._course_rad += min(max(off_rad, -swerve_rad), swerve_rad) - off_rad
         angle_rad = wrapped(self._course_rad - pose.yaw_rad)
@@ -98,6 +104,17 @@ class Steering:
         if ground.blocked(pose, np.zeros(1), _DARE_M)[0] > _DARE:
             speed_mps = 0.0
         return Velocity(speed_mps, turn_radps)
+
+    def _glance_rad(self, senses: Senses, memory: Memory) -> float | None:
+        """How far to turn to see the floor before the corners that it would drive with; ``None`` where it may drive."""
+        if senses.percept is None or senses.percept.path is PathAhead.UNKNOWN or self._course_rad is None:
+            return None
+        pose = senses.pose
+        on_course = Pose(pose.x_m, pose.y_m, self._course_rad)
+        off_rad = wrapped(self._course_rad - pose.yaw_rad)
+        return min(
+            (off_rad + turn_rad for turn_rad in glances_rad(memory, on_course, senses.now_s)), key=abs, default=None
+        )
 
     def _note_progress(self, senses: Senses, memory: Memory, next_place: Place) -> None:
         """Look for another way where this one leads nowhere."""

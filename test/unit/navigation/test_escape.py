@@ -43,6 +43,13 @@ def test_robot_finds_the_one_way_out_and_is_then_left_alone():
     assert wishes[-1] is None or any(wish is None for wish in wishes[round(26 / TICK_S) :])
 
 
+def test_robot_turns_on_until_what_stood_in_the_way_is_well_behind_its_side():
+    wishes, pose = escape(60.0, half_width_deg=40.0)
+    assert math.hypot(pose.x_m, pose.y_m) > 0.3
+    assert math.atan2(pose.y_m, pose.x_m) == pytest.approx(WAY_OUT_RAD - math.radians(15), abs=math.radians(6))
+    assert max(wish.velocity.linear_mps for wish in wishes if wish is not None) > 0.1
+
+
 def test_robot_never_drives_where_every_answer_says_blocked():
     wishes, pose = escape(90.0, half_width_deg=-1.0)
     assert (pose.x_m, pose.y_m) == (0.0, 0.0)

@@ -67,10 +67,15 @@ def test_target_stays_in_the_picture_when_something_is_in_the_way():
 
 @pytest.mark.parametrize("range", ["near", "far"])
 def test_robot_looks_on_both_sides_of_where_the_target_vanished_before_it_turns_away(range):
-    turned = headings_deg(follow((blocked(range), 1.0), (gone, 2.7)))
+    turned = headings_deg(follow((blocked(range), 1.0), (gone, 4.5)))
     assert max(turned) > 20.0
     assert min(turned) < -15.0
     assert max(map(abs, turned)) < 60.0
+
+
+def test_robot_waits_a_little_for_a_target_that_vanished_before_it():
+    turned = headings_deg(follow((blocked("near"), 1.0), (gone, 1.5)))
+    assert max(map(abs, turned)) < 5.0
 
 
 def test_robot_looks_all_around_when_a_target_that_was_close_is_on_neither_side():

@@ -39,6 +39,29 @@ def steps(robot, clock, seconds, percept=None, every_s=0.2):
     return outputs
 
 
+def approach(robot, clock, seconds, every_s=0.2, late_s=0.0):
+    """As ``steps``, with a target far ahead of where the robot faces first; answers come ``late_s`` after a picture."""
+    yaws_rad, outputs, next_s = [(clock.now_s - late_s, 0.0)], [], clock.now_s
+    for _ in range(round(seconds / TICK_S)):
+        if clock.now_s >= next_s - 1e-9:
+            at_s = clock.now_s - late_s
+            yaw_rad = next(yaw for then_s, yaw in reversed(yaws_rad) if then_s <= at_s + 1e-9)
+            bearing = "center" if abs(yaw_rad) < 0.2 else "left" if yaw_rad < 0.0 else "right"
+            percept = seen(bearing, "far", at_s=at_s) if abs(yaw_rad) < 0.6 else nothing(at_s=at_s)
+            robot.on_percept(percept, clock.now_s)
+            next_s += every_s
+        outputs.append(robot.step(clock.now_s))
+        clock.advance(TICK_S)
+        yaws_rad.append((clock.now_s, yaws_rad[-1][1] + outputs[-1].velocity.angular_radps * TICK_S))
+    return outputs
+
+
+def looked_around(robot, clock, every_s=0.2, late_s=0.0):
+    """``robot`` after it has seen the floor around it, and nothing on it."""
+    steps(robot, clock, 40.0 * max(every_s, 0.2), lambda at: nothing(at_s=at - late_s), every_s)
+    return robot
+
+
 @pytest.mark.parametrize(
     ("gate", "make"),
     [
@@ -76,8 +99,9 @@ def test_robot_moves_only_while_answers_come(mode):
 @pytest.mark.parametrize("every_s", [0.05, 0.5, 3.3])
 def test_way_is_bounded_when_the_model_stops_answering(every_s):
     """However slow it was: at most ``max_blind_m`` past the newest picture, and then nothing, not even a turn."""
-    robot, clock = navigator(max_blind_m=0.3), ManualClock()
-    steps(robot, clock, 10 * every_s, lambda at: seen("center", "far", at_s=at - every_s), every_s)
+    clock = ManualClock()
+    robot = looked_around(navigator(max_blind_m=0.3, search_timeout_s=900.0), clock, every_s)
+    approach(robot, clock, max(20 * every_s, 5.0), every_s, every_s)
     last_s = clock.now_s
     robot.on_percept(seen("center", "far", at_s=last_s), last_s)
     silent = steps(robot, clock, 30.0)
@@ -96,8 +120,9 @@ def test_old_pictures_are_not_believed_however_long_they_keep_coming_often():
 
 
 def test_slow_model_drives_the_robot_on_from_answer_to_answer():
-    robot, clock = navigator(), ManualClock()
-    outputs = steps(robot, clock, 40.0, lambda at: seen("center", "far", at_s=at - 3.3), 3.3)
+    clock = ManualClock()
+    robot = looked_around(navigator(search_timeout_s=900.0), clock, 3.3, 3.3)
+    outputs = approach(robot, clock, 60.0, 3.3, 3.3)
     assert sum(output.velocity.linear_mps * TICK_S for output in outputs) > 1.5
     assert all(output.gate is not Reason.STALE_PERCEPT for output in outputs[round(3.4 / TICK_S) :])
 
@@ -146,7 +171,8 @@ def test_robot_turns_towards_the_target_when_it_is_seen_aside(bearing, sign):
 
 
 def test_robot_drives_when_the_target_is_ahead_and_far():
-    outputs = steps(navigator(), ManualClock(), 2.0, lambda at: seen("center", "far", at_s=at))
+    clock = ManualClock()
+    outputs = steps(looked_around(navigator(), clock), clock, 3.0, lambda at: seen("center", "far", at_s=at))
     assert outputs[-1].velocity.linear_mps == pytest.approx(0.3, abs=0.02)
 
 
@@ -172,11 +198,21 @@ def test_search_ends_as_not_found_when_nothing_was_seen_in_time():
     assert outputs[-1].velocity == STANDSTILL
 
 
-def test_search_ends_as_lost_when_the_target_was_seen_and_vanished():
+@pytest.mark.parametrize(
+    ("timeout_s", "at_last", "outcome", "why"),
+    [
+        (4.0, lambda at: seen("center", "far", "blocked", at_s=at), Outcome.LOST, "not reached in time"),
+        (30.0, lambda at: nothing(at_s=at), Outcome.NOT_FOUND, "not there at another look"),
+    ],
+    ids=["in sight", "gone"],
+)
+def test_search_of_what_was_seen_ends_by_whether_it_still_seems_to_be_there(timeout_s, at_last, outcome, why):
     robot, clock = navigator(), ManualClock()
-    robot.begin(Mode.SEARCH, TARGET, search_timeout_s=6.0)
+    robot.begin(Mode.SEARCH, TARGET, timeout_s)
     steps(robot, clock, 1.0, lambda at: seen("left", "far", "blocked", at_s=at))
-    assert steps(robot, clock, 6.0, lambda at: nothing("blocked", at_s=at))[-1].outcome is Outcome.LOST
+    last = steps(robot, clock, timeout_s, at_last)[-1]
+    assert last.outcome is outcome
+    assert why in last.reason
 
 
 def test_answer_without_a_usable_confidence_changes_no_belief_and_breaks_nothing():
@@ -232,7 +268,8 @@ def test_white_space_in_a_target_is_tidied():
 
 
 def test_changed_settings_are_in_force_at_once():
-    robot, clock = navigator(), ManualClock()
+    clock = ManualClock()
+    robot = looked_around(navigator(), clock)
     steps(robot, clock, 2.0, lambda at: seen(at_s=at))
     robot.reconfigure(config(max_linear_mps=0.1))
     assert steps(robot, clock, 2.0, lambda at: seen(at_s=at))[-1].velocity.linear_mps == pytest.approx(0.1)

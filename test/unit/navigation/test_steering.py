@@ -31,6 +31,14 @@ def memory(*blocked_deg, times=4):
     return known
 
 
+def clear_all_around():
+    """What a robot remembers that has turned on the spot and found the way clear in every direction."""
+    known = memory()
+    for degrees in range(0, 360, 10):
+        known.ground.learn(PathAhead.CLEAR, Pose(0.0, 0.0, math.radians(degrees)), 1.0)
+    return known
+
+
 def place(degrees, distance_m=2.0):
     return Place.seen_at(ORIGIN, math.radians(degrees), distance_m)
 
@@ -53,7 +61,7 @@ def senses(percept, pose=ORIGIN, seen_from=ORIGIN):
 )
 def test_robot_drives_only_where_it_has_just_looked(percept, pose, free):
     assert (looked_ahead_m(senses(percept, pose)) > 0.0) == free
-    speed = steering().drive(senses(percept, pose), memory(), Place.seen_at(pose, 0.0, 2.0)).linear_mps
+    speed = steering().drive(senses(percept, pose), clear_all_around(), Place.seen_at(pose, 0.0, 2.0)).linear_mps
     assert (speed > 0.0) == free
 
 
@@ -65,8 +73,9 @@ def test_robot_turns_on_the_spot_first_when_the_goal_is_aside(degrees, turns):
 
 
 def test_robot_slows_down_before_it_stops():
-    far = steering().drive(senses(nothing()), memory(), place(0), stop_before_m=0.5).linear_mps
-    close = steering().drive(senses(nothing(), Pose(0.38, 0.0, 0.0)), memory(), place(0), 0.5).linear_mps
+    known = clear_all_around()
+    far = steering().drive(senses(nothing()), known, place(0), stop_before_m=0.5).linear_mps
+    close = steering().drive(senses(nothing(), Pose(0.38, 0.0, 0.0)), known, place(0), 0.5).linear_mps
     assert far == 0.3
     assert 0.0 < close < far
 
@@ -95,7 +104,7 @@ def test_turning_waits_for_the_next_answer_when_it_is_far_past_the_last(turned_d
 @pytest.mark.parametrize(("answer_every_s", "turns"), [(0.05, True), (4.0, False)])
 def test_course_stays_where_the_picture_was_taken_when_another_answer_would_take_long(answer_every_s, turns):
     now = replace(senses(nothing()), answer_every_s=answer_every_s)
-    assert (abs(steering().drive(now, memory(), place(15)).angular_radps) > 0.1) == turns
+    assert (abs(steering().drive(now, clear_all_around(), place(15)).angular_radps) > 0.1) == turns
 
 
 def test_course_changes_with_answers_and_not_between_them():
@@ -112,3 +121,27 @@ def test_robot_turns_no_further_past_its_goal_than_it_may_when_the_way_is_blocke
         known = memory(0, side * 15, side * -30, side * -60, times=8)
         velocity = steering().drive(senses(nothing("blocked"), facing), known, place(0), 0.0, swerve_rad)
         assert (side * velocity.angular_radps > 0.05) == further
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_robot_looks_before_a_corner_that_no_picture_has_shown_and_then_drives(side):
+    known = memory()
+    for degrees in range(0, -90, -10):
+        known.ground.learn(PathAhead.CLEAR, Pose(0.0, 0.0, math.radians(side * degrees)), 1.0)
+    steer = steering()
+    looking = steer.drive(senses(nothing()), known, place(0))
+    assert looking.linear_mps == 0.0
+    assert side * looking.angular_radps > 0.2
+    for degrees in (20, 40):
+        known.ground.learn(PathAhead.CLEAR, Pose(0.0, 0.0, side * math.radians(degrees)), 1.0)
+    assert steer.drive(senses(nothing()), known, place(0)).linear_mps > 0.0
+
+
+@pytest.mark.parametrize("path", ["clear", "unknown"])
+def test_robot_looks_before_its_corners_only_where_answers_speak_of_the_path(path):
+    velocity = steering().drive(senses(seen("center", "far", path)), memory(), place(0))
+    assert (velocity.linear_mps > 0.0) == (path == "unknown")
+
+
+def test_robot_that_is_to_keep_its_goal_in_the_picture_does_not_look_away():
+    assert steering().drive(senses(nothing()), memory(), place(0), 0.0, math.radians(25)).linear_mps > 0.0
