@@ -22,7 +22,7 @@ MOST_NAMES = 16
 """More names than this are not kept: the one with the least evidence makes room."""
 SURE = 0.3
 """Certainty from which on a thing is listed. With the demo model in development rooms, what was there had 0.36 and
-more, what was not at most 0.20; wheels that slip blur the places of both."""
+more, what was not 0.20 and less but for one in eleven rooms; wheels that slip blur the places of both."""
 _APART_M = 0.4
 """Two pictures are from different places when the camera has moved so far."""
 _FIRST_LOG_ODDS = -math.log(20.0)
