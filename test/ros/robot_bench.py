@@ -46,6 +46,7 @@ class Log(list[Any]):
     def __init__(self) -> None:
         super().__init__()
         self.times_s: list[float] = []
+        self.subscription: Any = None
 
     def take(self, message: Any) -> None:
         self.times_s.append(time.monotonic())
@@ -103,8 +104,12 @@ class Bench:
     def listen(self, kind: type, topic: str, qos: QoSProfile | int = 10) -> Log:
         """All messages of ``topic`` from now on."""
         log = Log()
-        self.node.create_subscription(kind, topic, log.take, qos)
+        log.subscription = self.node.create_subscription(kind, topic, log.take, qos)
         return log
+
+    def hush(self, log: Log) -> None:
+        """Listen no more."""
+        self.node.destroy_subscription(log.subscription)
 
     def call(self, kind: type, service: str, request: Any) -> Any:
         """The response of a service that may still have to start.

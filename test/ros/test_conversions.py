@@ -12,10 +12,12 @@ from vlm_ros.core.answer import Answer, Choices, Finish, FreeText, JsonSchema, R
 from vlm_ros.core.errors import BadQuestion
 from vlm_ros.core.motion import Odometry, Pose, Scan, Velocity
 from vlm_ros.core.percept import Bearing, PathAhead, Percept, Range, unreadable, unseen
+from vlm_ros.core.things import Thing, ThingsSeen
 from vlm_ros.ros.answers import form_from_request, response_from_answer, result_from_answer, scene_from_answer
 from vlm_ros.ros.motion import msg_from_odometry, msg_from_scan, odometry_from_msg, scan_from_msg
 from vlm_ros.ros.percepts import msg_from_percept, percept_from_msg
 from vlm_ros.ros.stamps import ns_from_stamp, stamp_from_ns
+from vlm_ros.ros.things import msg_from_things, things_from_msg
 from vlm_ros_interfaces.srv import Ask
 
 STAMP_NS = 1_795_202_619_592_697_303
@@ -42,6 +44,37 @@ def test_a_percept_with_bad_words_is_refused(change: dict[str, str]) -> None:
         setattr(message, name, value)
     with pytest.raises(ValueError, match=r"."):
         percept_from_msg(message, 0)
+
+
+THINGS = (Thing("red ball", Bearing.LEFT, Range.NEAR), Thing("box", Bearing.CENTER, Range.FAR))
+
+
+@pytest.mark.parametrize("things", [THINGS, ()])
+def test_things_survive_the_way_there_and_back(things: tuple[Thing, ...]) -> None:
+    message = msg_from_things(ThingsSeen(things, 0.25, STAMP_NS), "optical")
+    assert message.header.frame_id == "optical"
+    assert things_from_msg(message, ns_from_stamp(message.header.stamp)) == ThingsSeen(things, 0.25, STAMP_NS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"names": ["red ball"]},
+        {"bearings": ["left", "center", "right"]},
+        {"bearings": ["left", "up"]},
+        {"ranges": ["near", ""]},
+        {"names": ["red ball", "Box"]},
+        {"names": ["red ball", ""]},
+        {"names": ["red ball", "x" * 500]},
+        {"names": ["box", "box"]},
+    ],
+)
+def test_things_with_bad_words_are_refused(change: dict[str, list[str]]) -> None:
+    message = msg_from_things(ThingsSeen(THINGS, 1.0, 0), "")
+    for name, value in change.items():
+        setattr(message, name, value)
+    with pytest.raises(ValueError, match=r"."):
+        things_from_msg(message, 0)
 
 
 @pytest.mark.parametrize("yaw_rad", [-3.0, -0.5, 0.0, 1.5, 3.1])

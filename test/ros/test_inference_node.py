@@ -10,7 +10,9 @@ from eyes import Eyes
 from lifecycle_msgs.msg import Transition
 from robot_bench import Bench
 
+from vlm_ros.ros.things import things_from_msg
 from vlm_ros_interfaces.action import Generate
+from vlm_ros_interfaces.msg import NavigationState, ThingsSeen
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,33 @@ def test_it_answers_the_robot_for_every_picture_while_there_is_a_target(eyes: Ey
     start_s = time.monotonic()
     time.sleep(0.5)
     assert not eyes.percepts.since(start_s)
+
+
+def test_it_names_things_only_while_somebody_listens(eyes: Eyes) -> None:
+    states = eyes.bench.node.create_publisher(NavigationState, "navigation_state", 1)
+    exploring = eyes.bench.repeat(0.1, lambda: states.publish(NavigationState(mode=NavigationState.MODE_EXPLORE)))
+    eyes.percept_soon()
+    time.sleep(1.5)
+    assert eyes.figure("things") == "0"
+    things = eyes.bench.listen(ThingsSeen, "things")
+    eyes.bench.wait_for(lambda: len(things) > 1)
+    assert things_from_msg(things[-1], 0).things
+    assert things[-1].header.frame_id == "optical"
+    assert (things[-1].header.stamp.sec, things[-1].header.stamp.nanosec) in eyes.camera.stamps
+    start_s = time.monotonic()
+    time.sleep(1.0)
+    percepts, told = eyes.percepts.since(start_s), things.since(start_s)
+    assert len(percepts) >= 5, "naming keeps the robot waiting"
+    stamps = [percept.header.stamp for percept in eyes.percepts]
+    assert all(message.header.stamp in stamps for message in told), "a picture was named that the robot was not told of"
+    eyes.bench.hush(things)
+    time.sleep(2.5)
+    start_s = int(eyes.figure("things"))
+    time.sleep(1.5)
+    assert int(eyes.figure("things")) == start_s
+    exploring.cancel()
+    states.publish(NavigationState(mode=NavigationState.MODE_IDLE))
+    eyes.bench.node.destroy_publisher(states)
 
 
 def test_a_target_that_cannot_be_asked_about_gives_unreadable_percepts(eyes: Eyes) -> None:

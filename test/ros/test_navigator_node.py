@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from lifecycle_msgs.msg import Transition
+from nav_msgs.msg import Odometry
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.parameter import Parameter
 from robot import LIMITS, STALE_S, STOP_S, Robot, moves
@@ -15,7 +18,9 @@ from robot_bench import Bench
 from std_msgs.msg import String
 
 from vlm_ros.ros.qos import LATCHED
+from vlm_ros.ros.stamps import ns_from_stamp
 from vlm_ros_interfaces.action import SearchTarget
+from vlm_ros_interfaces.msg import Inventory, ThingsSeen
 from vlm_ros_interfaces.srv import SetMode, SetTarget
 
 
@@ -115,6 +120,57 @@ def test_search_ends_when_another_task_takes_its_place(robot: Robot) -> None:
     result = robot.bench.result(goal.get_result_async()).result
     assert not result.found
     assert "another task" in result.message
+
+
+def test_it_listens_for_things_only_while_it_explores(robot: Robot) -> None:
+    listeners = robot.bench.node.count_subscribers
+    robot.search()
+    time.sleep(0.5)
+    assert listeners("things") == 0
+    assert robot.bench.call(SetMode, "set_mode", SetMode.Request(mode="explore")).accepted
+    robot.bench.wait_for(lambda: listeners("things") == 1)
+    assert robot.bench.call(SetMode, "set_mode", SetMode.Request(mode="idle")).accepted
+    robot.bench.wait_for(lambda: listeners("things") == 0)
+
+
+def test_it_says_what_it_saw_and_where_to_latecomers_too_when_it_explores(robot: Robot) -> None:
+    node = robot.bench.node
+    odometry, things = node.create_publisher(Odometry, "odom", 1), node.create_publisher(ThingsSeen, "things", 1)
+    inventories = robot.bench.listen(Inventory, "inventory", LATCHED)
+    assert robot.bench.call(SetMode, "set_mode", SetMode.Request(mode="explore")).accepted
+    robot.bench.wait_for(things.get_subscription_count)
+    things.publish(ThingsSeen(names=["ball"]))  # cannot be read, and does no harm
+    for step in range(41):
+        # along a straight line past a ball that lies at (1, 1), looking at it; a ghost is seen once
+        x_m = 0.05 * step
+        yaw_rad = math.atan2(1.0, 1.0 - x_m)
+        stamp = node.get_clock().now().to_msg()
+        message = Odometry()
+        message.header.stamp, message.header.frame_id = stamp, "odom"
+        message.pose.pose.position.x = x_m
+        message.pose.pose.orientation.z, message.pose.pose.orientation.w = math.sin(yaw_rad / 2), math.cos(yaw_rad / 2)
+        odometry.publish(message)
+        names = ["ball", "ghost"] if step == 20 else ["ball"]
+        seen = ThingsSeen(names=names, bearings=["center"] * len(names), ranges=["far"] * len(names), confidence=0.9)
+        seen.header.stamp = stamp
+        time.sleep(0.05)
+        things.publish(seen)
+        time.sleep(0.02)
+    robot.bench.wait_for(lambda: inventories and inventories[-1].things)
+    robot.bench.wait_for(lambda: inventories.times_s[-1] < time.monotonic() - 1.5)
+    said_s = [ns_from_stamp(message.header.stamp) * 1e-9 for message in inventories]
+    assert len(said_s) > 2
+    assert min(after - before for before, after in pairwise(said_s)) > 0.9
+    assert robot.bench.call(SetMode, "set_mode", SetMode.Request(mode="idle")).accepted
+    late = robot.bench.listen(Inventory, "inventory", LATCHED)
+    robot.bench.wait_for(lambda: late)
+    (ball,) = late[-1].things
+    assert ball.name == "ball"
+    assert math.dist((ball.place.x, ball.place.y), (1.0, 1.0)) < 0.5
+    assert ball.certainty > 0.5
+    assert late[-1].header.frame_id == "odom"
+    assert robot.bench.call(SetMode, "set_mode", SetMode.Request(mode="explore")).accepted
+    robot.bench.wait_for(lambda: inventories[-1].things == [])
 
 
 def test_targets_are_latched_and_bad_ones_refused(robot: Robot) -> None:

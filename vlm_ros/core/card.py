@@ -17,7 +17,8 @@ class ModelCard:
     """Prompts and limits of one model. ``{target}`` in a prompt stands for the user's target.
 
     ``find_prompt`` is answered by ``no`` or by bearing and range (``left, near``); ``path_prompt``
-    by ``clear`` or ``blocked``; ``near_m`` is the distance at which the model says ``near``, in
+    by ``clear`` or ``blocked``; ``things_prompt`` by sentences such as ``a red ball on the left, far.``, or by
+    ``nothing.``; ``near_m`` is the distance at which the model says ``near``, in
     metres, 0 where nobody measured it. ``blocked`` is believed from the probability ``path_threshold`` on, 0.5
     to 1: more than 0.5 for a model that says it too readily. ``target_words`` are the words that targets are made
     of, empty for a model that knows the world at large. ``gates`` changes bounds of the gate that a precision must
@@ -34,6 +35,11 @@ class ModelCard:
         "and its distance (near or far), for example 'left, far'."
     )
     path_prompt: str = "Is the path straight ahead free to drive? Answer 'clear' or 'blocked'."
+    things_prompt: str = (
+        "Name the things in the image, the largest first, at most six, each like this: "
+        "'a red ball on the left, far.' or 'an office chair in the center, near.' "
+        "Say left, center or right, and near or far. If there are none, answer 'nothing.'"
+    )
     max_tokens: int = 128
     near_m: float = 0.0
     path_threshold: float = 0.5

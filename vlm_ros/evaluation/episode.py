@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, replace
 
-from vlm_ros.core.motion import Velocity
+from vlm_ros.core.motion import Pose, Velocity
 from vlm_ros.core.percept import Percept
+from vlm_ros.core.things import ThingPlaced, ThingsSeen
 from vlm_ros.evaluation.judges import WATCH_S, Ending, judge_for
 from vlm_ros.evaluation.metrics import EpisodeResult, way_length_m
 from vlm_ros.evaluation.sources import PerceptSource
 from vlm_ros.navigation.navigator import Mode, Navigator, NavigatorConfig
 from vlm_ros.navigation.policy import Outcome
+from vlm_ros.navigation.track import composed
 from vlm_ros.sim.camera import Camera
 from vlm_ros.sim.scene import Scene
 from vlm_ros.sim.truth import NEAR_M
@@ -83,7 +85,7 @@ class _Run:
         self._navigator = Navigator(navigator_config(config))
         self._navigator.activate()
         self._navigator.begin(config.mode, self._target)
-        self._answers: deque[tuple[float, Percept]] = deque()
+        self._answers: deque[tuple[float, Percept, ThingsSeen | None]] = deque()
         self._next_picture_s = self._next_watch_s = 0.0
         self._track, self._target_track = [world.pose], [_target_place(world.scene)]
         self._touches: list[tuple[float, float]] = []
@@ -94,8 +96,7 @@ class _Run:
         now_s = self._world.time_s
         self._look(now_s)
         while self._answers and self._answers[0][0] <= now_s + 1e-9:
-            self._navigator.on_percept(self._answers.popleft()[1], now_s)
-            self._decisions += 1
+            self._hear(now_s)
         if self._config.odometry:
             self._navigator.on_odometry(self._world.odometry())
         if self._config.scan:
@@ -104,11 +105,21 @@ class _Run:
         self.outcome = output.outcome
         self._move(output.velocity)
 
+    def _hear(self, now_s: float) -> None:
+        """Tell the navigator the oldest answer that is on its way."""
+        _, percept, things = self._answers.popleft()
+        self._navigator.on_percept(percept, now_s)
+        if things is not None:
+            self._navigator.on_things(things)
+        self._decisions += 1
+
     def _look(self, now_s: float) -> None:
         """Take the robot's picture, and let the judge watch, where it is time to."""
         if now_s >= self._next_picture_s - 1e-9:
-            percept = self._source.percept(self._world, self._camera, self._target, round(now_s * 1e9))
-            self._answers.append((now_s + self._config.delay_s, percept))
+            look, stamp_ns = (self._world, self._camera), round(now_s * 1e9)
+            percept = self._source.percept(*look, self._target, stamp_ns)
+            things = self._source.things(*look, stamp_ns) if self._config.mode is Mode.EXPLORE else None
+            self._answers.append((now_s + self._config.delay_s, percept, things))
             self._next_picture_s += 1.0 / self._config.answers_per_s
         if now_s >= self._next_watch_s - 1e-9:
             self._judge.watch(self._world, self._camera)
@@ -125,7 +136,8 @@ class _Run:
 
     def result(self) -> EpisodeResult:
         world, way_m = self._world, way_length_m(self._track)
-        verdict = self._judge.verdict(Ending(world, self._camera, self.outcome, way_m))
+        said = tuple(self._in_room(thing) for thing in self._navigator.inventory)
+        verdict = self._judge.verdict(Ending(world, self._camera, self.outcome, way_m, said))
         moving = world.scene.walk is not None
         return EpisodeResult(
             seed=world.scene.seed,
@@ -141,7 +153,15 @@ class _Run:
             decisions=self._decisions,
             track=tuple(self._track),
             target_track=tuple(self._target_track) if moving else (),
+            said=said,
         )
+
+    def _in_room(self, thing: ThingPlaced) -> ThingPlaced:
+        """The place in the room: odometry starts true, the robot's own track starts at its feet."""
+        if self._config.odometry:
+            return thing
+        place = composed(self._track[0], Pose(thing.x_m, thing.y_m, 0.0))
+        return replace(thing, x_m=place.x_m, y_m=place.y_m)
 
 
 def _target_place(scene: Scene) -> tuple[float, float]:

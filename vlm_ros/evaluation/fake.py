@@ -8,6 +8,7 @@ import numpy as np
 
 from vlm_ros.core.motion import Pose
 from vlm_ros.core.percept import Bearing, PathAhead, Percept, Range, unseen
+from vlm_ros.core.things import ThingsSeen
 from vlm_ros.sim.camera import Camera
 from vlm_ros.sim.scene import ObjectMap, Scene, SceneObject
 from vlm_ros.sim.truth import NEAR_M, camera_distance_m, path_ahead
@@ -56,6 +57,10 @@ class FakeSource:
         index = max(seen)[1]
         bearing, distance = _place(world.scene, world.pose, object_map, index, rng)
         return Percept(target, True, bearing, distance, path, 1.0, stamp_ns)
+
+    def things(self, world: World, camera: Camera, stamp_ns: int) -> ThingsSeen | None:
+        """It finds, and names nothing."""
+        return None
 
     def _errors_at(self, pose: Pose) -> np.random.Generator:
         """Chance as it falls here: mostly the same at the same place."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from vlm_ros.core.things import ThingPlaced
 from vlm_ros.evaluation.coverage import Coverage
 from vlm_ros.evaluation.metrics import stands_before, success_by_path_length
 from vlm_ros.navigation.navigator import Mode
@@ -28,12 +31,13 @@ LOST_S = 3.0
 
 @dataclass(frozen=True)
 class Ending:
-    """A run at its end."""
+    """A run at its end; ``said`` are the things that were named, at their places in the room."""
 
     world: World
     camera: Camera
     outcome: Outcome | None
     way_m: float
+    said: tuple[ThingPlaced, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ class AbsentJudge:
 
 
 class ExploreJudge:
-    """Most of the floor seen."""
+    """Most of the floor seen, and what is there named."""
 
     task = "explore"
 
@@ -116,8 +120,23 @@ class ExploreJudge:
         self._coverage.look(world.pose)
 
     def verdict(self, ending: Ending) -> Verdict:
-        """``floor_seen``."""
-        return Verdict(self._coverage.share >= EXPLORED_SHARE, {"floor_seen": self._coverage.share})
+        """``floor_seen``, and ``naming_figures``, which decide nothing: not every model names things."""
+        figures = {"floor_seen": self._coverage.share, **naming_figures(ending.world.scene, ending.said)}
+        return Verdict(self._coverage.share >= EXPLORED_SHARE, figures)
+
+
+def naming_figures(scene: Scene, said: Sequence[ThingPlaced]) -> dict[str, float]:
+    """How well ``said`` tells what is in ``scene``.
+
+    ``named`` is the share of the objects whose name was said, ``named_wrongly`` how many names were said of nothing
+    that is there, and ``place_error_m`` the median distance from the said place to the object's middle; it is left
+    out where no object was named.
+    """
+    there = {thing.name: thing for thing in scene.objects}
+    named = [thing for thing in said if thing.name in there]
+    figures = {"named": len(named) / max(1, len(there)), "named_wrongly": float(len(said) - len(named))}
+    errors_m = [math.hypot(thing.x_m - there[thing.name].x_m, thing.y_m - there[thing.name].y_m) for thing in named]
+    return {**figures, "place_error_m": statistics.median(errors_m)} if errors_m else figures
 
 
 class FollowJudge:

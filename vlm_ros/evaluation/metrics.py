@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vlm_ros.core.motion import Pose
+from vlm_ros.core.things import ThingPlaced
 from vlm_ros.navigation.policy import Outcome
 from vlm_ros.sim.camera import Camera
 from vlm_ros.sim.scene import Scene
@@ -20,7 +21,8 @@ NEAR_SLACK_M = 0.3
 class EpisodeResult:
     """What happened. ``figures`` are the judge's (``judges.py``); both tracks hold a point for every step.
 
-    ``touches`` are the places where the robot began to touch something.
+    ``touches`` are the places where the robot began to touch something, ``said`` are the things that it says to have
+    seen, at the places in the room where it says that they are.
     """
 
     seed: int
@@ -36,6 +38,7 @@ class EpisodeResult:
     decisions: int
     track: tuple[Pose, ...]
     target_track: tuple[tuple[float, float], ...] = ()
+    said: tuple[ThingPlaced, ...] = ()
 
     @property
     def collisions(self) -> int:

@@ -19,7 +19,8 @@ _EVERY = 4
 def picture_of_run(scene: Scene, result: EpisodeResult) -> Image.Image:
     """Seen floor, things in their colours, a star on the target, its way and the robot's, and the result as title.
 
-    The robot is green at its start and black at its end; a red cross shows where it touched something.
+    The robot is green at its start and black at its end; a red cross shows where it touched something. What it says
+    to have seen is written where it says that it is, in red what is nowhere in the room.
     """
     plan = Plan(scene, SIZE_PX, _TITLE_PX)
     coverage = Coverage(scene)
@@ -31,6 +32,9 @@ def picture_of_run(scene: Scene, result: EpisodeResult) -> Image.Image:
     for thing in scene.objects:
         plan.fill(thing.footprint, _rgb(thing.rgb))
     _draw_motion(plan, scene, result)
+    names = [thing.name for thing in scene.objects]
+    for thing_said in result.said:
+        plan.label((thing_said.x_m, thing_said.y_m), thing_said.name, INK if thing_said.name in names else _TOUCH)
     plan.title(_title(result))
     return plan.image
 

@@ -87,6 +87,16 @@ class Plan:
             ends = [(x - reach, y - side * reach), (x + reach, y + side * reach)]
             self._draw.line(ends, fill=color, width=round(0.06 * self._px_per_m))
 
+    def label(self, at: Point, text: str, color: Color) -> None:
+        """A small text about a point, on paper, within the plan."""
+        font = _font(9)
+        left, top, right, bottom = self._draw.textbbox((0, 0), text, font=font)
+        x, y = self._px(*at)
+        x = min(max(x - (right - left) / 2, 0), self._image.width - (right - left))
+        y -= (bottom - top) / 2
+        self._draw.rectangle((x - _FINER, y - _FINER, x + right - left + _FINER, y + bottom - top + _FINER), fill=PAPER)
+        self._draw.text((x - left, y - top), text, fill=color, font=font)
+
     def title(self, lines: Sequence[tuple[str, Color]]) -> None:
         """Lettering at the top, a line each."""
         for number, (text, color) in enumerate(lines):

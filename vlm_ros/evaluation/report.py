@@ -12,7 +12,8 @@ from vlm_ros.navigation.policy import Outcome
 
 @dataclass(frozen=True)
 class Report:
-    """Rates are shares of the scenes, in 0..1; ``figures`` are means of the judge's figures, by name.
+    """Rates are shares of the scenes, in 0..1; ``figures`` are means of the judge's figures, by name, over the runs
+    that have them.
 
     ``timeouts`` ended by the clock; ``given_up`` by the robot, without having found anything.
     """
@@ -52,8 +53,13 @@ def report_from_results(policy: str, seed: int, results: Sequence[EpisodeResult]
         timeouts=sum(result.timed_out for result in results),
         mean_time_s=_mean([result.time_s for result in results]),
         mean_decisions=_mean([result.decisions for result in results]),
-        figures={name: _mean([result.figures[name] for result in results]) for name in results[0].figures},
+        figures=_mean_figures([result.figures for result in results]),
     )
+
+
+def _mean_figures(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    names = dict.fromkeys(name for each in figures for name in each)
+    return {name: _mean([each[name] for each in figures if name in each]) for name in names}
 
 
 def _mean(values: Sequence[float]) -> float:

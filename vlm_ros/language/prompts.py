@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from itertools import product
 
-from vlm_ros.core.answer import Choices
+from vlm_ros.core.answer import Choices, Regex
 from vlm_ros.core.card import ModelCard
 from vlm_ros.core.errors import BadQuestion
 from vlm_ros.core.percept import Bearing, PathAhead, Range
 from vlm_ros.core.target import checked_target
+from vlm_ros.core.things import MOST_THINGS, NAME_PATTERN, NOTHING, PLACE_WORDS
 
 UNSEEN = "no"
 """The answer to the find question when the target is not in the picture."""
@@ -22,6 +23,19 @@ PATHS = {path.value: path for path in (PathAhead.CLEAR, PathAhead.BLOCKED)}
 
 FIND_FORM = Choices((UNSEEN, *POSITIONS))
 PATH_FORM = Choices(tuple(PATHS))
+
+PLACES = {words: bearing for bearing, words in PLACE_WORDS.items()}
+"""What the places in a list of things mean."""
+
+_RANGES = "|".join(range_.value for range_ in Range)
+THING_PATTERN = f"an? (?P<name>{NAME_PATTERN}) (?P<place>{'|'.join(PLACES)}), (?P<range>{_RANGES})[.]"
+"""One sentence of a list of things, for Python and for Rust."""
+
+_THING = re.sub("[?]P<[a-z]+>", "", THING_PATTERN)
+# Models begin answers with a space, and a caption goes on about the path: forbidden to, a model would invent a thing.
+THINGS_FORM = Regex(
+    f" ?({re.escape(NOTHING)}|{_THING}( {_THING}){{0,{MOST_THINGS - 1}}})( the path is ({'|'.join(PATHS)})[.])?"
+)
 
 
 def target_from_text(text: str) -> str:

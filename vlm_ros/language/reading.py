@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from vlm_ros.core.answer import Answer
-from vlm_ros.core.percept import PathAhead, Percept, unreadable, unseen
-from vlm_ros.language.prompts import PATHS, POSITIONS, UNSEEN
+from vlm_ros.core.percept import PathAhead, Percept, Range, unreadable, unseen
+from vlm_ros.core.things import Thing, ThingsSeen
+from vlm_ros.language.prompts import PATHS, PLACES, POSITIONS, THING_PATTERN, THINGS_FORM, UNSEEN
 
 
 def percept_from_answers(target: str, find: Answer, path: Answer | None, path_threshold: float = 0.5) -> Percept:
@@ -30,6 +33,21 @@ def percept_from_path(path: Answer, path_threshold: float = 0.5) -> Percept:
     """What ``path`` says where nobody looks for a target; its confidence is that of ``path``."""
     ahead = _path_from_answer(path, path_threshold)
     return unreadable("", path.stamp_ns) if ahead is None else unseen("", path.stamp_ns, ahead, path.confidence)
+
+
+def things_from_answer(answer: Answer) -> ThingsSeen | None:
+    """The things that ``answer`` names; ``None`` where it was cut or is not word for word a list.
+
+    What a list says of the path is left to the question about the path. Of two things with one name the first
+    counts, which is the larger.
+    """
+    if not answer.complete or not re.fullmatch(THINGS_FORM.pattern, answer.text):
+        return None
+    named: dict[str, Thing] = {}
+    for found in re.finditer(THING_PATTERN, answer.text):
+        thing = Thing(found["name"], PLACES[found["place"]], Range(found["range"]))
+        named.setdefault(thing.name, thing)
+    return ThingsSeen(tuple(named.values()), answer.confidence, answer.stamp_ns)
 
 
 def _path_from_answer(path: Answer, path_threshold: float) -> PathAhead | None:

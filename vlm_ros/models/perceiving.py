@@ -1,11 +1,12 @@
-"""Ask a frame about the target and the path ahead."""
+"""Ask a frame about the target, the path ahead, and the things it shows."""
 
 from __future__ import annotations
 
 from vlm_ros.core.card import ModelCard
 from vlm_ros.core.percept import Percept, unseen
-from vlm_ros.language.prompts import FIND_FORM, PATH_FORM, question_about
-from vlm_ros.language.reading import percept_from_answers, percept_from_path
+from vlm_ros.core.things import ThingsSeen
+from vlm_ros.language.prompts import FIND_FORM, PATH_FORM, THINGS_FORM, question_about
+from vlm_ros.language.reading import percept_from_answers, percept_from_path, things_from_answer
 from vlm_ros.models.finding import Finder
 from vlm_ros.models.model import Observation, Stop, never
 
@@ -35,3 +36,15 @@ def perceive_path(observation: Observation, card: ModelCard, *, deadline_s: floa
         return unseen("", observation.frame.stamp_ns)
     path = observation.ask(card.path_prompt, PATH_FORM, deadline_s=deadline_s, stop=stop)
     return percept_from_path(path, card.path_threshold)
+
+
+def perceive_things(
+    observation: Observation, card: ModelCard, *, deadline_s: float, stop: Stop = never
+) -> ThingsSeen | None:
+    """The things that the frame shows; ``None`` where the answer was cut, or the model only finds things.
+
+    ``BadQuestion`` for a model that cannot be held to the form of a list.
+    """
+    if isinstance(observation, Finder):
+        return None
+    return things_from_answer(observation.ask(card.things_prompt, THINGS_FORM, deadline_s=deadline_s, stop=stop))

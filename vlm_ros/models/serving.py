@@ -10,6 +10,7 @@ from vlm_ros.core.answer import Answer
 from vlm_ros.core.config import setting
 from vlm_ros.core.frame import Frame
 from vlm_ros.core.percept import Percept
+from vlm_ros.core.things import ThingsSeen
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,9 @@ class ServingConfig:
     )
     percept_deadline_s: float = setting(
         1.0, "time for the robot's questions about one picture", unit="s", low=0.05, high=60.0, live=True
+    )
+    things_deadline_s: float = setting(
+        15.0, "time for one list of the things in a picture", unit="s", low=0.1, high=600.0, live=True
     )
     describe_period_s: float = setting(
         2.0, "time from one scene description to the next; 0: none", unit="s", low=0.0, high=3600.0, live=True
@@ -69,6 +73,7 @@ class Counts:
     percepts: int = 0
     held_back: int = 0
     unreadable: int = 0
+    things: int = 0
     descriptions: int = 0
     failures: int = 0
     last_failure: str = ""
@@ -83,6 +88,9 @@ class Listener(Protocol):
 
     def on_percept(self, percept: Percept, frame: Frame) -> None:
         """The robot's questions about ``frame`` are answered, or could not be."""
+
+    def on_things(self, seen: ThingsSeen, frame: Frame) -> None:
+        """The things in ``frame`` are named."""
 
     def on_description(self, answer: Answer, prompt: str) -> None:
         """A scene is described; ``answer`` may be cut."""

@@ -1,4 +1,4 @@
-"""One thread owns the model: the robot's questions go first, then people's, then captions."""
+"""One thread owns the model: the robot's questions go first, then people's, then lists of things and captions."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from typing import TypeVar
 from vlm_ros.core.answer import Answer, AnswerForm, Finish, FreeText
 from vlm_ros.core.card import ModelCard
 from vlm_ros.core.clock import Clock, monotonic_s
-from vlm_ros.core.errors import BadImage, Cancelled, NoPicture
+from vlm_ros.core.errors import BadImage, BadQuestion, Cancelled, NoPicture
 from vlm_ros.core.newest import NewestSlot
 from vlm_ros.core.percept import Percept, unreadable
 from vlm_ros.models.cascade import Cascade
 from vlm_ros.models.finding import Finder
 from vlm_ros.models.model import Observation, OnText, never
-from vlm_ros.models.perceiving import perceive, perceive_path
+from vlm_ros.models.perceiving import perceive, perceive_path, perceive_things
 from vlm_ros.models.seat import ModelSeat
 from vlm_ros.models.serving import Counts, Listener, Picture, ServingConfig, Wanted
 
 _POLL_S = 0.1
+_NAMING_SHARE = 0.5
+"""A list of things gets this much time for each second in which the robot is answered. Were every newer picture to go
+first, a slow model would decode one token of the list for each, and never come to its end."""
 T = TypeVar("T")
 
 
@@ -44,8 +47,8 @@ class ModelWorker:
 
     An answer that is being decoded lets a newer picture in between two tokens when somebody who goes
     first wants to know something, and then goes on. Put pictures into ``pictures`` and set ``wanted``
-    (``None``: nothing) from any thread. The model on ``seat`` may be changed between two pictures. A
-    ``cascade`` may hold back what would only be said again.
+    (``None``: nothing) and ``naming``, whether to name the things in pictures, from any thread. The model on
+    ``seat`` may be changed between two pictures. A ``cascade`` may hold back what would only be said again.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class ModelWorker:
     ) -> None:
         self.pictures: NewestSlot[Picture] = NewestSlot()
         self.wanted: Wanted | None = None
+        self.naming = False
         self.counts = Counts()
         self._seat = seat
         self._card = card
@@ -118,6 +122,7 @@ class ModelWorker:
     def _look(self, picture: Picture) -> None:
         observation = self._attend(picture, people=True)
         if observation is not None:
+            self._name_things(observation)
             self._describe(observation)
 
     def _attend(self, picture: Picture, *, people: bool) -> Observation | None:
@@ -206,6 +211,28 @@ class ModelWorker:
         else:
             self._note_speed(answer)
             job.future.set_result(answer)
+
+    def _name_things(self, observation: Observation) -> None:
+        """Say what is in the picture, when the robot knows all that it drives by."""
+        if not self.naming or self._closing.is_set():
+            return
+        deadline_s = self._config().things_deadline_s
+
+        def stop() -> bool:
+            if self._clock() - self._looked_s < _NAMING_SHARE * self.counts.percept_s:
+                return self._closing.is_set()
+            return self._between_tokens(people=True)
+
+        try:
+            seen = perceive_things(observation, self._card, deadline_s=deadline_s, stop=stop)
+        except BadQuestion as error:
+            self._listener.on_trouble(f"this model cannot list what it sees: {error}")
+        except Exception as error:
+            self._fail("could not name the things in a picture", error)
+        else:
+            if seen is not None:
+                self.counts.things += 1
+                self._listener.on_things(seen, observation.frame)
 
     def _describe(self, observation: Observation) -> None:
         config, now_s, cascade = self._config(), self._clock(), self._cascade

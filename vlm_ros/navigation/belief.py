@@ -49,14 +49,17 @@ class TargetBelief:
         self._prior: Floats = prior / prior.sum()
         self.mass: Floats = self._prior.copy()
 
-    def learn(self, percept: Percept, seen_from: Pose, weight: float, view: Floats | float = 1.0) -> None:
+    def learn(self, percept: Percept, seen_from: Pose, weight: float, view: Floats | float = 1.0) -> float:
         """Take an answer into account; ``weight`` (0..1) is how much of it is not known from the last one.
 
-        ``view`` is for each cell the probability that nothing hides it.
+        ``view`` is for each cell the probability that nothing hides it. Returns how likely the answer was, for a target
+        that is where it was believed to be.
         """
         likelihood = self.eyes.likelihood(percept, *self.grid.polar_from(seen_from, self.eyes.forward_m), view)
         posterior = self.mass * likelihood**weight
-        self._set((1.0 - _DOUBT * weight) * posterior / posterior.sum() + _DOUBT * weight * self._prior)
+        evidence = float(posterior.sum())
+        self._set((1.0 - _DOUBT * weight) * posterior / evidence + _DOUBT * weight * self._prior)
+        return evidence
 
     def doubt(self, pose: Pose, distance_m: float, share: float) -> None:
         """Keep only ``share`` of the probability within ``distance_m`` of the camera: it was no target after all."""

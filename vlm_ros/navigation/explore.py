@@ -1,4 +1,4 @@
-"""Driving where the path is clear, to see all of the room."""
+"""Driving where the path is clear, to see all of the room and say what is in it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from vlm_ros.core.motion import Pose
 from vlm_ros.core.percept import Percept, unseen
 from vlm_ros.navigation.escape import Escape
+from vlm_ros.navigation.inventory import Inventory
 from vlm_ros.navigation.memory import Memory
 from vlm_ros.navigation.policy import Senses, Wish
 from vlm_ros.navigation.seeking import Seeking, SeekingConfig
@@ -24,6 +25,8 @@ class ExplorePolicy:
         steering = Steering(config, self._memory.eyes.half_fov_rad)
         self._seeking = Seeking(config, self._memory, steering, pose)
         self._escape = Escape()
+        self.inventory = Inventory(self._memory.eyes, self._memory.ground, pose, config.reach_m)
+        """What it has seen so far; whoever hears of things tells it."""
         self._heard: Percept | None = None
         self._path: Percept | None = None
 

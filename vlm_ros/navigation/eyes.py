@@ -57,6 +57,10 @@ class Eyes:
         place = self._bearing(percept.bearing, angle_rad) * self._range(percept.range, distance_m)
         return np.asarray(seen * place + (1.0 - seen) * _FALSE_ALARM / 6)
 
+    def false_alarm(self, percept: Percept) -> float:
+        """Probability of ``percept`` where there is no target at all."""
+        return _FALSE_ALARM / 6 if percept.visible else 1.0 - _FALSE_ALARM
+
     def _bearing(self, bearing: Bearing | None, angle_rad: Floats) -> Floats:
         left = _step(angle_rad - self.third_rad, _EDGE_RAD)
         right = _step(-angle_rad - self.third_rad, _EDGE_RAD)

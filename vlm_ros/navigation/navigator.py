@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from vlm_ros.core.config import checked
 from vlm_ros.core.motion import STANDSTILL, Odometry, Pose, Scan, Velocity
 from vlm_ros.core.percept import Percept
 from vlm_ros.core.target import checked_target
+from vlm_ros.core.things import ThingPlaced, ThingsSeen
 from vlm_ros.navigation.explore import ExplorePolicy
 from vlm_ros.navigation.follow import FollowConfig, FollowPolicy
 from vlm_ros.navigation.gate import Command, CommandGate, GateConfig, Reason
 from vlm_ros.navigation.idle import IdlePolicy
+from vlm_ros.navigation.inventory import Inventory
 from vlm_ros.navigation.pace import Pace
 from vlm_ros.navigation.policy import Outcome, Policy, Senses, Wish
 from vlm_ros.navigation.search import SearchConfig, SearchPolicy
@@ -157,6 +159,27 @@ class Navigator:
         self._pace.on_answer(percept.stamp_s, received_s)
         return True
 
+    def on_things(self, seen: ThingsSeen) -> bool:
+        """Take what a picture shows; false where it is ignored.
+
+        It is in all modes but explore, which alone keeps an inventory, and where the picture is older than the track.
+        """
+        inventory = self._inventory
+        if inventory is None or self._track.has_forgotten(seen.stamp_s):
+            return False
+        inventory.learn(seen, self._track.at(seen.stamp_s))
+        return True
+
+    @property
+    def inventory(self) -> tuple[ThingPlaced, ...]:
+        """What was seen since the task began, and where in the odometry's frame; nothing but in mode explore.
+
+        Without odometry the frame is that of the robot's own track, which begins where it stood first.
+        """
+        if self._inventory is None:
+            return ()
+        return tuple(self._in_odometry(thing) for thing in self._inventory.things)
+
     def on_odometry(self, odometry: Odometry) -> None:
         """Take a pose from the wheels."""
         self._track.on_odometry(odometry)
@@ -212,6 +235,15 @@ class Navigator:
             answer_every_s=self._pace.interval_s,
             scan=self._scan,
         )
+
+    @property
+    def _inventory(self) -> Inventory | None:
+        policy = self._task.policy
+        return policy.inventory if isinstance(policy, ExplorePolicy) else None
+
+    def _in_odometry(self, thing: ThingPlaced) -> ThingPlaced:
+        place = self._track.in_odometry(Pose(thing.x_m, thing.y_m, 0.0))
+        return replace(thing, x_m=place.x_m, y_m=place.y_m)
 
     @property
     def _needs_target(self) -> bool:

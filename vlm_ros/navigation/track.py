@@ -48,6 +48,8 @@ class Track:
         self._ways_m: deque[float] = deque()
         self._pose = Pose(0.0, 0.0, 0.0)
         self._odometry: Odometry | None = None
+        self._met = (self._pose, self._pose)
+        """The odometry's newest pose, and the track's at that moment."""
 
     @property
     def pose(self) -> Pose:
@@ -62,11 +64,11 @@ class Track:
         if not all(map(math.isfinite, (odometry.pose.x_m, odometry.pose.y_m, odometry.pose.yaw_rad))):
             return
         before, self._odometry = self._odometry, odometry
-        if before is None or not 0.0 < odometry.stamp_s - before.stamp_s < _ODOMETRY_SILENCE_S:
-            return
-        step = seen_in(before.pose, odometry.pose)
-        if math.hypot(step.x_m, step.y_m) < _LARGEST_JUMP_M:
-            self._append(odometry.stamp_s, composed(self._pose, step))
+        if before is not None and 0.0 < odometry.stamp_s - before.stamp_s < _ODOMETRY_SILENCE_S:
+            step = seen_in(before.pose, odometry.pose)
+            if math.hypot(step.x_m, step.y_m) < _LARGEST_JUMP_M:
+                self._append(odometry.stamp_s, composed(self._pose, step))
+        self._met = odometry.pose, self._pose
 
     def on_command(self, velocity: Velocity, from_s: float, to_s: float) -> None:
         """Move as ``velocity`` would have between two moments, unless odometry knows better."""
@@ -87,6 +89,15 @@ class Track:
         share = (stamp_s - before_s) / (after_s - before_s)
         step = seen_in(self._poses[later - 1], self._poses[later])
         return composed(self._poses[later - 1], Pose(share * step.x_m, share * step.y_m, share * step.yaw_rad))
+
+    def has_forgotten(self, stamp_s: float) -> bool:
+        """Whether ``stamp_s`` lies so far back that nobody knows where the robot was."""
+        return bool(self._stamps_s) and self._stamps_s[-1] - stamp_s > _KEPT_S
+
+    def in_odometry(self, pose: Pose) -> Pose:
+        """``pose``, given in the track's frame, in the odometry's; the same where no odometry has come yet."""
+        odometry, track = self._met
+        return composed(odometry, seen_in(track, pose))
 
     def driven_since_m(self, stamp_s: float) -> float:
         """Way driven since ``stamp_s``, there and back; as far as the track goes back."""

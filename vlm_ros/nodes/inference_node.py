@@ -19,6 +19,7 @@ from vlm_ros.core.errors import BadQuestion
 from vlm_ros.core.frame import Frame
 from vlm_ros.core.percept import Percept
 from vlm_ros.core.places import find_bundle
+from vlm_ros.core.things import ThingsSeen
 from vlm_ros.models.cascade import Cascade, CascadeConfig
 from vlm_ros.models.matching import Embedder
 from vlm_ros.models.serving import Counts, Picture, ServingConfig, Wanted
@@ -33,12 +34,14 @@ from vlm_ros.ros.qos import LATCHED
 from vlm_ros.ros.questions import WAITING_THREADS, Questions
 from vlm_ros.ros.quieting import Quieted
 from vlm_ros.ros.running import run_node
+from vlm_ros.ros.things import msg_from_things
 from vlm_ros.ros.timers import create_steady_timer
 from vlm_ros.service.build_news import UNHEARD, BuildNews
 from vlm_ros.service.config import ServiceConfig
 from vlm_ros.service.opening import open_gate, open_service
 from vlm_ros.service.service import Service
 from vlm_ros_interfaces.msg import EngineStatus, NavigationState, SceneDescription, TargetPercept
+from vlm_ros_interfaces.msg import ThingsSeen as ThingsSeenMsg
 
 _REFRESH_S = 1.0
 
@@ -71,6 +74,7 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
         self._descriptions = self.create_publisher(String, "scene_description", 1)
         self._scenes = self.create_publisher(SceneDescription, "scene", 1)
         self._percepts = self.create_publisher(TargetPercept, "percept", 1)
+        self._things = self.create_publisher(ThingsSeenMsg, "things", 1)
         self.create_subscription(String, "target", self._on_target, LATCHED)
         self.create_subscription(NavigationState, "navigation_state", self._on_navigation_state, 1)
         self.create_subscription(EngineStatus, "engine_status", self._on_engine_status, LATCHED)
@@ -96,6 +100,7 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
             self._service.seat, self._bundle.card, lambda: self.config, self, cascade=self._cascade()
         )
         self._set_wanted()
+        self._set_naming()
         worker.start()
         ages = age_reader(self, config.image_topic)
 
@@ -126,6 +131,10 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
     def on_percept(self, percept: Percept, frame: Frame) -> None:
         """Publish what the robot wanted to know."""
         self._percepts.publish(msg_from_percept(percept, frame.frame_id))
+
+    def on_things(self, seen: ThingsSeen, frame: Frame) -> None:
+        """Publish what the picture shows."""
+        self._things.publish(msg_from_things(seen, frame.frame_id))
 
     def on_description(self, answer: Answer, prompt: str) -> None:
         """Publish the scene, plain and stamped."""
@@ -197,6 +206,11 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
         if self._worker is not None:
             self._worker.wanted = Wanted(self._target) if self._target or self._exploring else None
 
+    def _set_naming(self) -> None:
+        """Name things while somebody listens: the navigator does while it explores."""
+        if self._worker is not None:
+            self._worker.naming = self._things.get_subscription_count() > 0
+
     def _submit(self, question: str, form: Any, **facts: Any) -> Future[Answer]:
         worker = self._worker
         if worker is None:
@@ -226,6 +240,7 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
     def _refresh(self) -> None:
         if self._camera is not None:
             self._camera.refresh()
+        self._set_naming()
         if self._service is not None:
             self._service.news = self._build_news()
             self._service.look()

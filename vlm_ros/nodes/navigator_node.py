@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nav_msgs.msg import Odometry as OdometryMsg
+from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 from sensor_msgs.msg import LaserScan
 from std_msgs.msg import Header, String
@@ -28,8 +29,9 @@ from vlm_ros.ros.qos import LATCHED, NEWEST
 from vlm_ros.ros.quieting import Quieted
 from vlm_ros.ros.running import run_node
 from vlm_ros.ros.searching import SearchGoals
+from vlm_ros.ros.things import InventoryPublisher, things_from_msg
 from vlm_ros.ros.timers import create_steady_timer
-from vlm_ros_interfaces.msg import NavigationState, TargetPercept
+from vlm_ros_interfaces.msg import NavigationState, TargetPercept, ThingsSeen
 from vlm_ros_interfaces.srv import SetMode, SetTarget
 
 STEP_S = 0.05
@@ -65,9 +67,12 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
         self._warn = Quieted(self.get_logger().warning)
         self._output: NavigatorOutput | None = None
         self._inputs: list[Any] = []
+        self._things: Subscription | None = None
+        self._odometry_frame = ""
         self._timer: Timer | None = None
         self._states = self.create_publisher(NavigationState, "navigation_state", 1)
         self._targets = self.create_publisher(String, "target", LATCHED)
+        self._inventory = InventoryPublisher(self)
         self.create_service(SetTarget, "set_target", self._on_set_target)
         self.create_service(SetMode, "set_mode", self._on_set_mode)
         self._search = SearchGoals(self, self._refusal, self._begin_search)
@@ -108,6 +113,7 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
         self._commands.hold()
         self._search.abort("the navigator was deactivated")
         self._targets.publish(String(data=""))
+        self._listen_for_things(False)
         if self._timer is not None:
             self.destroy_timer(self._timer)
         for subscription in self._inputs:
@@ -153,6 +159,8 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
         if not self._is_quiet(output, now_s):
             self._commands.publish(output.velocity)
         self._states.publish(self._state_msg(output))
+        if output.mode is Mode.EXPLORE and self._inventory.due(now_s):
+            self._inventory.publish(self._navigator.inventory, self._odometry_frame, now_s)
         self._search.report(output.state, self._percept_msg)
         if output.outcome is Outcome.FOUND:
             self._search.succeed(output.reason)
@@ -186,6 +194,16 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
         self._percept_msg = TargetPercept()
         idle = self._navigator.mode is Mode.IDLE
         self._targets.publish(String(data="" if idle else self._navigator.target))
+
+        self._listen_for_things(self._navigator.mode is Mode.EXPLORE)
+
+    def _listen_for_things(self, wanted: bool) -> None:
+        """Subscribe only while exploring: the inference node names things as long as somebody listens."""
+        if wanted and self._things is None:
+            self._things = subscribe_dated(self, ThingsSeen, "things", self._on_things, 1)
+        elif not wanted and self._things is not None:
+            self.destroy_subscription(self._things)
+            self._things = None
 
     def _begin_search(self, target: str, timeout_s: float) -> None:
         self._begin(Mode.SEARCH, target, timeout_s if timeout_s > 0.0 else None)
@@ -239,7 +257,14 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
         if self._navigator.on_percept(percept, monotonic_s()):
             self._percept_msg = message
 
+    def _on_things(self, message: ThingsSeen, stamp_s: float) -> None:
+        try:
+            self._navigator.on_things(things_from_msg(message, int(stamp_s * 1e9)))
+        except ValueError as error:
+            self._warn(f"a list of things cannot be read: {error}")
+
     def _on_odometry(self, message: OdometryMsg, stamp_s: float) -> None:
+        self._odometry_frame = message.header.frame_id
         self._navigator.on_odometry(odometry_from_msg(message, stamp_s))
 
     def _on_scan(self, message: LaserScan, stamp_s: float) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from vlm_ros.core.percept import Bearing, PathAhead, Range
+from vlm_ros.core.things import NOTHING, Thing
 from vlm_ros.sim.truth import ViewTruth
 
 MOST_OBJECTS = 4
 """A caption names at most this many objects, the largest first."""
-NOTHING = "nothing."
-_PLACES = {Bearing.LEFT: "on the left", Bearing.CENTER: "in the center", Bearing.RIGHT: "on the right"}
 
 
 def caption_from_truth(truth: ViewTruth) -> str:
@@ -20,8 +19,7 @@ def caption_from_truth(truth: ViewTruth) -> str:
 def object_sentence(name: str, bearing: Bearing | None, range_: Range) -> str:
     """For example ``an orange box in the center, near.``"""
     assert bearing is not None, "a visible object has a bearing"
-    article = "an" if name[0] in "aeiou" else "a"
-    return f"{article} {name} {_PLACES[bearing]}, {range_.value}."
+    return Thing(name, bearing, range_).sentence
 
 
 def path_sentence(path: PathAhead) -> str:

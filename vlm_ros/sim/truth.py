@@ -9,6 +9,7 @@ import numpy as np
 
 from vlm_ros.core.motion import Pose
 from vlm_ros.core.percept import Bearing, PathAhead, Percept, Range, unseen
+from vlm_ros.core.things import MOST_THINGS, Thing, ThingsSeen
 from vlm_ros.sim.footprint import nearest_distance_m
 from vlm_ros.sim.robot import ROBOT_RADIUS_M
 from vlm_ros.sim.scene import ObjectMap, Scene, SceneObject, camera_position_m
@@ -70,6 +71,12 @@ def percept_from_truth(truth: ViewTruth, target: str, stamp_ns: int) -> Percept:
     if thing is None:
         return unseen(target, stamp_ns, truth.path)
     return Percept(target, True, thing.bearing, thing.range, truth.path, 1.0, stamp_ns)
+
+
+def things_from_truth(truth: ViewTruth, stamp_ns: int) -> ThingsSeen:
+    """What a perfect observer would name."""
+    seen = [Thing(thing.name, thing.bearing, thing.range) for thing in truth.visible if thing.bearing is not None]
+    return ThingsSeen(tuple(seen[:MOST_THINGS]), 1.0, stamp_ns)
 
 
 def camera_distance_m(thing: SceneObject, pose: Pose) -> float:

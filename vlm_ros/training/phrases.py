@@ -5,9 +5,10 @@ from __future__ import annotations
 from itertools import product
 
 from vlm_ros.core.card import ModelCard
+from vlm_ros.core.things import NOTHING
 from vlm_ros.language.prompts import FIND_FORM, PATH_FORM, PATHS, POSITIONS
 from vlm_ros.sim import palette, shapes
-from vlm_ros.sim.caption import NOTHING, object_sentence, path_sentence
+from vlm_ros.sim.caption import object_sentence, path_sentence
 from vlm_ros.sim.truth import NEAR_M
 
 COLORS, SHAPES = tuple(palette.COLORS), tuple(shapes.SHAPES)
@@ -60,6 +61,7 @@ CARD = ModelCard(
     describe_prompt=DESCRIBE[0],
     find_prompt=FIND[0],
     path_prompt=PATH[0],
+    things_prompt=DESCRIBE[0],
     max_tokens=64,
     near_m=NEAR_M,
     path_threshold=PATH_THRESHOLD,

@@ -9,7 +9,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from vlm_ros.sim.caption import MOST_OBJECTS, NOTHING
+from vlm_ros.core.things import NOTHING
+from vlm_ros.sim.caption import MOST_OBJECTS
 from vlm_ros.training import phrases
 from vlm_ros.training.phrases import COLORS, SHAPES
 from vlm_ros.training.tokens import NONE, packed, token_rows

@@ -77,5 +77,10 @@ def test_figures_of_the_task_are_averaged_by_name():
     assert report_from_results("oracle", 7, runs).figures == {"floor_seen": 0.9, "hidden": 0.25}
 
 
+def test_a_figure_is_averaged_over_the_runs_that_have_it():
+    runs = [result(named=0.0), result(named=1.0, place_error_m=0.5)]
+    assert report_from_results("oracle", 7, runs).figures == {"named": 0.5, "place_error_m": 0.5}
+
+
 def test_way_is_the_sum_of_its_pieces():
     assert way_length_m([Pose(0, 0, 0), Pose(3, 4, 0), Pose(3, 4, 1), Pose(3, 5, 1)]) == pytest.approx(6.0)

@@ -11,11 +11,11 @@ from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.card import ModelCard
 from vlm_ros.core.errors import BadQuestion
 from vlm_ros.core.frame import Frame
-from vlm_ros.core.percept import PathAhead, unreadable
-from vlm_ros.language.prompts import FIND_FORM, PATH_FORM
+from vlm_ros.core.percept import PathAhead, Percept, unreadable, unseen
+from vlm_ros.language.prompts import FIND_FORM, PATH_FORM, THINGS_FORM
 from vlm_ros.models.loading import load_model
 from vlm_ros.models.model import Model, Observation, OnText, Stop, never
-from vlm_ros.models.perceiving import perceive, perceive_path
+from vlm_ros.models.perceiving import perceive, perceive_path, perceive_things
 
 CARD = ModelCard(find_prompt="Where is the {target}?", path_prompt="Is it clear?")
 
@@ -119,3 +119,24 @@ def test_card_says_how_likely_blocked_must_be(observation: ListenedObservation) 
     strict = replace(CARD, path_threshold=0.999)
     assert perceive(observation, "ball", strict, deadline_s=60.0).path is PathAhead.CLEAR
     assert perceive_path(observation, strict, deadline_s=60.0).path is PathAhead.CLEAR
+
+
+def test_things_are_asked_for_in_their_form(observation: ListenedObservation) -> None:
+    seen = perceive_things(observation, CARD, deadline_s=60.0)
+    assert seen is not None
+    assert seen.stamp_ns == 11
+    assert observation.asked == [(CARD.things_prompt, THINGS_FORM, 60.0)]
+
+
+def test_no_things_are_named_when_there_is_no_time(observation: ListenedObservation) -> None:
+    assert perceive_things(observation, CARD, deadline_s=0.0) is None
+
+
+def test_no_things_are_named_when_the_model_only_finds(observation: ListenedObservation) -> None:
+    class Finding(ListenedObservation):
+        def find(self, target: str, *, deadline_s: float, stop: Stop = never) -> Percept:
+            return unseen(target, 11)
+
+    finding = Finding(observation)
+    assert perceive_things(finding, CARD, deadline_s=60.0) is None
+    assert not finding.asked

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vlm_ros.core.answer import Answer, AnswerForm, Choices, Finish, FreeText
+from vlm_ros.core.answer import Answer, AnswerForm, Choices, Finish, FreeText, Regex
 from vlm_ros.core.card import ModelCard
 from vlm_ros.core.errors import BadImage, BadQuestion, Cancelled, NoPicture
 from vlm_ros.core.frame import Frame, RgbImage
-from vlm_ros.core.percept import PathAhead, Percept
+from vlm_ros.core.percept import Bearing, PathAhead, Percept, Range
+from vlm_ros.core.things import Thing, ThingsSeen
 from vlm_ros.models.cascade import Cascade, CascadeConfig
 from vlm_ros.models.matching import Floats
 from vlm_ros.models.model import Model, OnText, Stop, never
@@ -23,16 +24,18 @@ from vlm_ros.models.serving import Picture, ServingConfig, Wanted
 from vlm_ros.models.worker import ModelWorker
 
 WORDS = ("a", "quiet", "room")
+LIST = ("a ball", "on the left,", "far.")
 NOW_S = 100.0
 
 
 class FakeModel:
-    """Answers a choice with its first option and anything else with ``WORDS``, one a token."""
+    """Answers a choice with its first option, a pattern with ``LIST``, anything else with ``WORDS``, one a token."""
 
     def __init__(self) -> None:
         self.questions: list[tuple[int, str]] = []
         self.before_token: Callable[[int, str], None] = lambda stamp_ns, question: None
         self.fails = False
+        self.knows_no_patterns = False
 
     def observe(self, frame: Frame) -> FakeObservation:
         return FakeObservation(self, frame)
@@ -60,7 +63,9 @@ class FakeObservation:
         if self.model.fails:
             raise RuntimeError("out of memory")
         self.model.questions.append((self.frame.stamp_ns, question))
-        tokens = form.options[:1] if isinstance(form, Choices) else WORDS
+        if isinstance(form, Regex) and self.model.knows_no_patterns:
+            raise BadQuestion("give no pattern")
+        tokens = form.options[:1] if isinstance(form, Choices) else LIST if isinstance(form, Regex) else WORDS
         said: list[str] = []
         finish = Finish.STOP
         for token in tokens:
@@ -82,6 +87,9 @@ class Told:
 
     def on_percept(self, percept: Percept, frame: Frame) -> None:
         self.events.append(percept)
+
+    def on_things(self, seen: ThingsSeen, frame: Frame) -> None:
+        self.events.append(seen)
 
     def on_description(self, answer: Answer, prompt: str) -> None:
         self.events.append(answer)
@@ -137,6 +145,60 @@ def test_it_answers_the_robot_about_each_picture_when_something_is_wanted(desk: 
     assert [percept.stamp_ns for percept in desk.percepts()] == [1, 2]
     assert [percept.target for percept in desk.percepts()] == ["red ball"] * 2
     assert all(percept.readable and not percept.visible for percept in desk.percepts())
+
+
+def test_it_names_things_of_the_picture_that_the_robot_was_told_about(desk: Desk) -> None:
+    desk.worker.wanted, desk.worker.naming = Wanted(""), True
+    desk.show(1)
+    (seen,) = desk.wait(lambda: desk.told.of(ThingsSeen))
+    assert seen == ThingsSeen((Thing("ball", Bearing.LEFT, Range.FAR),), 1.0, 1)
+    assert [question for _, question in desk.model.questions] == [desk.card.path_prompt, desk.card.things_prompt]
+    assert desk.worker.counts.things == 1
+
+
+def test_nothing_is_named_while_nobody_listens(desk: Desk) -> None:
+    desk.worker.wanted = Wanted("")
+    desk.show(1)
+    desk.wait(desk.percepts)
+    desk.show(2)
+    desk.wait(lambda: desk.percepts()[1:])
+    assert {question for _, question in desk.model.questions} == {desk.card.path_prompt}
+
+
+def test_the_robot_is_answered_between_two_tokens_of_a_list(desk: Desk) -> None:
+    def interrupt(stamp_ns: int, question: str) -> None:
+        if question == desk.card.things_prompt and stamp_ns == 1 and not desk.told.events[1:]:
+            desk.show(2)
+
+    desk.model.before_token = interrupt
+    desk.worker.wanted, desk.worker.naming = Wanted(""), True
+    desk.show(1)
+    desk.wait(lambda: desk.told.of(ThingsSeen))
+    told = [(type(event), event.stamp_ns) for event in desk.told.events[:3]]
+    assert told == [(Percept, 1), (Percept, 2), (ThingsSeen, 1)]
+
+
+def test_a_list_comes_to_its_end_when_the_model_is_slow_and_pictures_never_cease(desk: Desk) -> None:
+    def pass_time(stamp_ns: int, question: str) -> None:
+        desk.now_s += 0.2 if question == desk.card.things_prompt else 1.0
+        desk.show(stamp_ns + 1 if question == desk.card.path_prompt else 100 + len(desk.model.questions))
+
+    desk.model.before_token = pass_time
+    desk.worker.wanted, desk.worker.naming = Wanted(""), True
+    desk.show(1)
+    desk.wait(lambda: desk.told.of(ThingsSeen))
+    before = desk.told.events[: desk.told.events.index(desk.told.of(ThingsSeen)[0])]
+    assert len(before) == 2, "one picture in half the time, not one for each token"
+
+
+def test_it_says_so_and_goes_on_when_the_model_cannot_list_things(desk: Desk) -> None:
+    desk.model.knows_no_patterns = True
+    desk.worker.wanted, desk.worker.naming = Wanted(""), True
+    desk.show(1)
+    assert "cannot list" in desk.wait(lambda: desk.told.of(str))[0]
+    assert desk.worker.counts.failures == 0
+    desk.show(2)
+    desk.wait(lambda: desk.percepts()[1:])
 
 
 def test_it_asks_only_about_the_path_when_no_target_is_wanted(desk: Desk) -> None:
