@@ -41,6 +41,7 @@ class Confirmation:
         self._nod = 0
         self._aimed_s: float | None = None
         self._voted_rad: float | None = None
+        self._shown_rad = heading_rad
         self._last: Percept | None = None
 
     def aim_rad(self, senses: Senses) -> float:
@@ -51,6 +52,11 @@ class Confirmation:
             self._nod, self._aimed_s = (self._nod + 1) % len(_NODS_RAD), None
         return self._off_rad(senses.pose, self._nod)
 
+    def back_rad(self, senses: Senses) -> float:
+        """How far to turn back to where the last picture that shows the target was taken; 0 where it still faces it."""
+        off_rad = wrapped(self._shown_rad - senses.pose.yaw_rad)
+        return 0.0 if abs(off_rad) < _AIMED_RAD else off_rad
+
     def vote(self, senses: Senses) -> Verdict:
         """Count the newest percept where it is a new one, taken where and as the robot was to look."""
         percept = senses.percept
@@ -58,6 +64,7 @@ class Confirmation:
             if self._counts(percept, senses):
                 self._votes.append(percept)
                 self._voted_rad = senses.seen_from.yaw_rad
+                self._shown_rad = self._voted_rad if percept.visible else self._shown_rad
             self._last = percept
         seen = sum(vote.visible for vote in self._votes)
         lead = 2 * seen - len(self._votes)

@@ -107,6 +107,9 @@ class SearchPolicy:
 
     def _confirm(self, senses: Senses, confirmation: Confirmation) -> Wish:
         verdict = confirmation.vote(senses)
+        back_rad = confirmation.back_rad(senses)
+        if verdict is Verdict.NEAR and back_rad != 0.0:
+            return Wish(self._steering.turn(senses, back_rad), State.CONFIRMING, "facing the target again")
         if verdict is Verdict.NEAR:
             return Wish(STANDSTILL, State.FOUND, "the target is near, in several pictures", Outcome.FOUND)
         if verdict is not Verdict.OPEN:

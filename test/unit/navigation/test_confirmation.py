@@ -79,3 +79,10 @@ def test_every_picture_is_wanted_from_another_heading():
     degrees = sorted(math.degrees(heading) for heading in headings)
     assert min(after - before for before, after in zip(degrees[:-1], degrees[1:], strict=True)) > 5
     assert max(abs(degree) for degree in degrees) < 30
+
+
+def test_robot_turns_back_to_where_the_target_was_seen_last():
+    confirmation, facing = Confirmation(4, heading_rad=1.0), Pose(0.0, 0.0, 1.0)
+    confirmation.vote(Senses(0.0, facing, near(0.0), 0.1, facing, 0.1))
+    assert confirmation.back_rad(Senses(0.1, facing)) == 0.0
+    assert confirmation.back_rad(Senses(0.1, Pose(0.0, 0.0, 1.3))) == pytest.approx(-0.3)
