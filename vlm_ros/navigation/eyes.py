@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlm_ros.core.config import setting
+from vlm_ros.core.motion import Pose
 from vlm_ros.core.percept import Bearing, Percept, Range
 from vlm_ros.navigation.grid import Floats
+from vlm_ros.navigation.track import composed
 
 SIGHT_M = 4.0
 """Distance at which half of what there is to see is seen."""
@@ -42,6 +44,10 @@ class Eyes:
         self.aside_rad = (self.half_fov_rad + self.third_rad) / 2
         """The middle of the left third of the picture."""
         self.forward_m = config.camera_forward_m
+
+    def at(self, pose: Pose) -> Pose:
+        """Where the camera is, and looks to, of a robot at ``pose``."""
+        return composed(pose, Pose(self.forward_m, 0.0, 0.0))
 
     def recall(self, distance_m: Floats, angle_rad: Floats) -> Floats:
         """Probability that a target at that place is reported; other things may stand before it."""

@@ -15,8 +15,7 @@ from vlm_ros.navigation.eyes import Eyes
 from vlm_ros.navigation.grid import Floats, Grid
 from vlm_ros.navigation.ground import Ground
 from vlm_ros.navigation.looks import Looks
-from vlm_ros.navigation.sight import unhidden
-from vlm_ros.navigation.track import composed
+from vlm_ros.navigation.sight import view_from
 
 MOST_NAMES = 16
 """More names than this are not kept: the one with the least evidence makes room."""
@@ -53,7 +52,7 @@ class Inventory:
         named = {thing.name: thing for thing in seen.things}
         for name in named:
             self._make_room_for(name)
-        view = self._view(seen_from)
+        view = view_from(self._ground, self._blank.grid, self._eyes, seen_from)
         for name, entry in self._entries.items():
             entry.learn(_percept(name, named.get(name), seen.stamp_ns), seen_from, weight, view)
 
@@ -69,15 +68,6 @@ class Inventory:
         if len(self._entries) >= MOST_NAMES:
             del self._entries[min(self._entries, key=lambda known: self._entries[known].log_odds)]
         self._entries[name] = _Entry(copy.copy(self._blank))
-
-    def _view(self, seen_from: Pose) -> Floats:
-        """The probability for each cell that nothing hides it; 0 outside the picture."""
-        grid = self._blank.grid
-        eye = composed(seen_from, Pose(self._eyes.forward_m, 0.0, 0.0))
-        cells, share = unhidden(self._ground, grid, eye, self._eyes.half_fov_rad)
-        view = np.zeros(grid.count**2)
-        view[cells] = share
-        return view
 
 
 class _Entry:

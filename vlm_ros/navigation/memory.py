@@ -14,8 +14,7 @@ from vlm_ros.navigation.ground import Ground
 from vlm_ros.navigation.looks import Looks
 from vlm_ros.navigation.policy import Senses
 from vlm_ros.navigation.route import Ways
-from vlm_ros.navigation.sight import FLOOR_SEEN_TO_M, unhidden
-from vlm_ros.navigation.track import composed
+from vlm_ros.navigation.sight import FLOOR_SEEN_TO_M, view_from
 
 _PATH_WEIGHT = 0.2
 """An answer about the path counts at least so much, however often it was given: better to go around in vain."""
@@ -79,12 +78,9 @@ class Memory:
 
     def _look(self, seen_from: Pose) -> Floats:
         """Note the floor in a picture; the probability for each cell that nothing hides it, 0 outside the picture."""
-        eye = composed(seen_from, Pose(self.eyes.forward_m, 0.0, 0.0))
-        cells, share = unhidden(self.ground, self.belief.grid, eye, self.eyes.half_fov_rad)
-        close = self.belief.grid.polar_from(eye)[0][cells] <= FLOOR_SEEN_TO_M
-        self.floor.learn(cells[close], share[close])
-        view = np.zeros_like(self.belief.mass)
-        view[cells] = share
+        view = view_from(self.ground, self.belief.grid, self.eyes, seen_from)
+        close = self.belief.grid.polar_from(self.eyes.at(seen_from))[0] <= FLOOR_SEEN_TO_M
+        self.floor.learn(np.flatnonzero(close), view[close])
         return view
 
 

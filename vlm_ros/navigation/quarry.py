@@ -7,7 +7,6 @@ from vlm_ros.core.percept import Bearing, Percept, Range
 from vlm_ros.navigation.eyes import Eyes
 from vlm_ros.navigation.place import Place
 from vlm_ros.navigation.policy import Senses
-from vlm_ros.navigation.track import composed
 
 _NEAR_SHARE, _FAR_SHARE = 0.75, 1.6
 """How far away a target is that is near, or far, as a share of the distance at which it is near."""
@@ -33,10 +32,10 @@ class Quarry:
         """Take in where the target is, if it is to be seen."""
         if not percept.visible:
             return
-        eye = composed(seen_from, Pose(self._eyes.forward_m, 0.0, 0.0))
         angle_rad = self._angle_rad(percept.bearing)
         self.near = percept.range is Range.NEAR
-        seen = Place.seen_at(eye, angle_rad, self._near_m * (_NEAR_SHARE if self.near else _FAR_SHARE))
+        away_m = self._near_m * (_NEAR_SHARE if self.near else _FAR_SHARE)
+        seen = Place.seen_at(self._eyes.at(seen_from), angle_rad, away_m)
         place = seen if self.place is None else _between(seen, self.place)
         self.ahead = percept.bearing is Bearing.CENTER
         if not self.ahead:

@@ -107,11 +107,8 @@ class SearchPolicy:
 
     def _confirm(self, senses: Senses, confirmation: Confirmation) -> Wish:
         verdict = confirmation.vote(senses)
-        back_rad = confirmation.back_rad(senses)
-        if verdict is Verdict.NEAR and back_rad != 0.0:
-            return Wish(self._steering.turn(senses, back_rad), State.CONFIRMING, "facing the target again")
         if verdict is Verdict.NEAR:
-            return Wish(STANDSTILL, State.FOUND, "the target is near, in several pictures", Outcome.FOUND)
+            return self._found(senses, confirmation)
         if verdict is not Verdict.OPEN:
             self._confirmation = None
         if verdict is Verdict.NOTHING:
@@ -119,3 +116,10 @@ class SearchPolicy:
             self._target.update(self._memory.belief, senses.pose)
         velocity = self._steering.turn(senses, confirmation.aim_rad(senses))
         return Wish(velocity, State.CONFIRMING, "looking again")
+
+    def _found(self, senses: Senses, confirmation: Confirmation) -> Wish:
+        """Ends before the target: it nodded meanwhile, and turns back first where it has to."""
+        back_rad = confirmation.back_rad(senses)
+        if back_rad != 0.0:
+            return Wish(self._steering.turn(senses, back_rad), State.CONFIRMING, "facing the target again")
+        return Wish(STANDSTILL, State.FOUND, "the target is near, in several pictures", Outcome.FOUND)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_ros.core.motion import Pose
+from vlm_ros.navigation.eyes import Eyes
 from vlm_ros.navigation.grid import Floats, Grid
 from vlm_ros.navigation.ground import Ground
 
@@ -31,6 +32,14 @@ def unhidden(ground: Ground, grid: Grid, eye: Pose, half_fov_rad: float) -> tupl
     open_way = _open_before(ground, x_m, y_m, _FINE_M)
     ray = np.rint((angle_rad[cells] + half_fov_rad) / _FINE_RAD).astype(np.int64)
     return cells, np.asarray(open_way[ray, (away_m[cells] / _FINE_M).astype(np.int64)])
+
+
+def view_from(ground: Ground, grid: Grid, eyes: Eyes, seen_from: Pose) -> Floats:
+    """The probability for each cell of ``grid`` that nothing hides it from a robot there; 0 outside the picture."""
+    cells, share = unhidden(ground, grid, eyes.at(seen_from), eyes.half_fov_rad)
+    view = np.zeros(grid.count**2)
+    view[cells] = share
+    return view
 
 
 def views(ground: Ground, grid: Grid, x_m: Floats, y_m: Floats, recall: Floats, worths: Floats) -> Floats:

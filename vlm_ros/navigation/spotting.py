@@ -19,6 +19,7 @@ class Spotting:
         self.sure = False
         """Whether it is sure enough of it now to spot it anew."""
         self.ever = False
+        """Whether it was once."""
 
     def update(self, belief: TargetBelief, pose: Pose) -> None:
         """Decide anew, after the belief has changed."""

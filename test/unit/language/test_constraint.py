@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 
 import pytest
+from babbling import babble
 
 from vlm_ros.core.answer import AnswerForm, Choices, FreeText, JsonSchema, Regex
 from vlm_ros.core.errors import BadQuestion
@@ -26,20 +26,6 @@ POSITION = {
 @pytest.fixture
 def constrainer(tokenizer: Tokenizer) -> Constrainer:
     return Constrainer(tokenizer, [tokenizer.number_of("</s>")])
-
-
-def babble(tokenizer: Tokenizer, constrainer: Constrainer, form: AnswerForm, seed: int) -> str:
-    """What a model without any sense writes under the constraint."""
-    draw = random.Random(seed)
-    constraint = constrainer.constraint(form)
-    assert constraint is not None
-    numbers: list[int] = []
-    while not constraint.finished and len(numbers) < 300:
-        token = draw.choice(constraint.allowed().tolist())
-        if token == tokenizer.number_of("</s>"):
-            break
-        numbers += [token, *constraint.accept(token)]
-    return tokenizer.decode(numbers)
 
 
 @pytest.mark.parametrize("seed", range(10))

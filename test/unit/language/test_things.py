@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import re
 
 import pytest
+from babbling import babble
 
 from vlm_ros.core.answer import Answer, Finish
 from vlm_ros.core.percept import Bearing, Range
@@ -123,17 +123,7 @@ def test_things_are_refused_when_a_name_is_there_twice_or_they_are_too_many() ->
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_model_without_any_sense_writes_a_list_when_it_is_held_to_the_form(byte_level: Tokenizer, seed: int) -> None:
-    draw, constraint = (
-        random.Random(seed),
-        Constrainer(byte_level, [byte_level.number_of("</s>")]).constraint(THINGS_FORM),
-    )
-    assert constraint is not None
-    numbers: list[int] = []
-    while not constraint.finished and len(numbers) < 1000:
-        token = draw.choice(constraint.allowed().tolist())
-        if token == byte_level.number_of("</s>"):
-            break
-        numbers += [token, *constraint.accept(token)]
-    said = byte_level.decode(numbers)
+    constrainer = Constrainer(byte_level, [byte_level.number_of("</s>")])
+    said = babble(byte_level, constrainer, THINGS_FORM, seed, most=1000)
     assert re.fullmatch(THINGS_FORM.pattern, said)
     assert things_from_answer(answer(said)) is not None
