@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -135,6 +136,17 @@ class Bench:
                 return future.result()
         raise AssertionError(f"no response from {action}")
 
+    def achieve(self, kind: type, action: str, goal: Any, is_all: Callable[[Any, Log], Any]) -> tuple[Any, Log]:
+        """An action's result and its feedback; the goal is sent again until ``is_all(result, feedback)``.
+
+        A server that has not discovered its new client yet drops feedback too.
+        """
+        for _ in range(3):
+            result, feedback = self._achieve_once(kind, action, goal)
+            if self.happens(functools.partial(is_all, result, feedback), ANSWER_S):
+                return result, feedback
+        raise AssertionError(f"{action} ended with {result} and not all feedback: {feedback}")
+
     def result(self, future: Any, timeout_s: float = LONG_S) -> Any:
         """What ``future`` ends with."""
         self.wait_for(future.done, timeout_s)
@@ -177,6 +189,11 @@ class Bench:
         """The exit status after a signal."""
         process.send_signal(number)
         return process.wait(LONG_S)
+
+    def _achieve_once(self, kind: type, action: str, goal: Any) -> tuple[Any, Log]:
+        feedback = Log()
+        handle = self.send_goal(kind, action, goal, lambda message: feedback.take(message.feedback))
+        return self.result(handle.get_result_async()).result, feedback
 
     def _action_client(self, kind: type, action: str) -> Any:
         """Made in the thread that spins: rclpy's adds itself to its node before it has the lock that spinning takes."""

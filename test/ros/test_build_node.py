@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from robot_bench import MODEL, Bench
@@ -30,13 +29,13 @@ def test_it_builds_at_the_start_and_latches_its_status(bench: Bench, cache: Path
     assert (late[0].model, late[0].stage, late[0].progress) == ("tiny_llava", EngineStatus.STAGE_READY, 1.0)
     assert list(cache.rglob("*.onnx")) or any(path.is_file() for path in cache.rglob("*"))
 
-    feedback: list[Any] = []
-    goal = bench.send_goal(BuildEngines, "build_engines", BuildEngines.Goal(), feedback.append)
-    result = bench.result(goal.get_result_async()).result
+    goal = BuildEngines.Goal()
+    result, feedback = bench.achieve(
+        BuildEngines, "build_engines", goal, lambda _, feedback: feedback and feedback[-1].status.ready
+    )
     assert result.success
     assert "ready" in result.message
-    bench.wait_for(lambda: feedback and feedback[-1].feedback.status.ready)
-    assert "was built before" in " ".join(message.feedback.status.message for message in feedback)
+    assert "was built before" in " ".join(piece.status.message for piece in feedback)
 
     goal = bench.send_goal(BuildEngines, "build_engines", BuildEngines.Goal(model="/nowhere"))
     result = bench.result(goal.get_result_async()).result

@@ -131,16 +131,13 @@ def test_it_answers_people_in_the_form_they_ask_for(eyes: Eyes) -> None:
 def test_it_generates_piece_by_piece_and_lets_the_robot_in_between(eyes: Eyes) -> None:
     eyes.look_for("red ball")
     eyes.percept_soon()
-    pieces: list[str] = []
     start_s = time.monotonic()
-    goal = eyes.bench.send_goal(
+    _, pieces = eyes.bench.achieve(
         Generate,
         "inference_node/generate",
         Generate.Goal(prompt="Tell me all.", max_tokens=60),
-        lambda message: pieces.append(message.feedback.text),
+        lambda result, pieces: "".join(piece.text for piece in pieces).strip() == result.text,
     )
-    result = eyes.bench.result(goal.get_result_async()).result
-    eyes.bench.wait_for(lambda: "".join(pieces).strip() == result.text)
     assert len(pieces) > 1
     assert eyes.percepts.since(start_s)
 
