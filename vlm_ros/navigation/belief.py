@@ -7,6 +7,7 @@ different places add up to a position.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ _CELL_M = 0.2
 _SECTORS = 72
 _WINDOW = 7
 """Sectors of 5 degrees that count as one direction: about the middle third of a picture."""
+_MOST_LOG_ODDS = math.log(1000.0)
 _DOUBT = 0.01
 """Share of a belief that stays open at every answer: misses repeat themselves, and things move."""
 
@@ -39,32 +41,42 @@ class Guess:
 
 
 class TargetBelief:
-    """Starts with no idea but that the target is hardly further than ``reach_m`` away."""
+    """Starts with no idea but that the target is hardly further than ``reach_m`` away.
 
-    def __init__(self, eyes: Eyes, pose: Pose, reach_m: float) -> None:
+    ``log_odds`` are those of there being such a target at all; ``mass`` is for one that there is.
+    """
+
+    def __init__(self, eyes: Eyes, pose: Pose, reach_m: float, log_odds: float = 0.0) -> None:
         self.eyes = eyes
         self.grid = Grid(pose.x_m, pose.y_m, _HALF_M, _CELL_M)
         distance_m, _ = self.grid.polar_from(pose)
         prior = np.exp(-((distance_m / reach_m) ** 2))
         self._prior: Floats = prior / prior.sum()
         self.mass: Floats = self._prior.copy()
+        self.log_odds = log_odds
 
-    def learn(self, percept: Percept, seen_from: Pose, weight: float, view: Floats | float = 1.0) -> float:
+    @property
+    def existence(self) -> float:
+        """Probability that there is a target at all."""
+        return 1.0 / (1.0 + math.exp(-self.log_odds))
+
+    def learn(self, percept: Percept, seen_from: Pose, weight: float, view: Floats | float = 1.0) -> None:
         """Take an answer into account; ``weight`` (0..1) is how much of it is not known from the last one.
 
-        ``view`` is for each cell the probability that nothing hides it. Returns how likely the answer was, for a target
-        that is where it was believed to be.
+        ``view`` is for each cell the probability that nothing hides it.
         """
         likelihood = self.eyes.likelihood(percept, *self.grid.polar_from(seen_from, self.eyes.forward_m), view)
         posterior = self.mass * likelihood**weight
         evidence = float(posterior.sum())
         self._set((1.0 - _DOUBT * weight) * posterior / evidence + _DOUBT * weight * self._prior)
-        return evidence
+        self._weigh(evidence, self.eyes.false_alarm(percept) ** weight)
 
     def doubt(self, pose: Pose, distance_m: float, share: float) -> None:
         """Keep only ``share`` of the probability within ``distance_m`` of the camera: it was no target after all."""
         close = self.grid.polar_from(pose, self.eyes.forward_m)[0] <= distance_m
-        self._set(np.where(close, share * self.mass, self.mass))
+        doubted = np.where(close, share * self.mass, self.mass)
+        self._weigh(float(doubted.sum()), 1.0)
+        self._set(doubted)
 
     def spread(self, share: float) -> None:
         """Move ``share`` of every cell's probability to its neighbours, as of a target that moves."""
@@ -89,6 +101,11 @@ class TargetBelief:
     def probability_within(self, pose: Pose, distance_m: float) -> float:
         """Probability that the target is at most ``distance_m`` from the camera of a robot at ``pose``."""
         return float(self.mass[self.grid.polar_from(pose, self.eyes.forward_m)[0] <= distance_m].sum())
+
+    def _weigh(self, with_target: float, without: float) -> None:
+        """Take into account how likely it was what was seen, if there is a target and if there is none."""
+        log_odds = self.log_odds + math.log(with_target / without)
+        self.log_odds = min(max(log_odds, -_MOST_LOG_ODDS), _MOST_LOG_ODDS)
 
     def _set(self, mass: Floats) -> None:
         self.mass = mass / mass.sum()

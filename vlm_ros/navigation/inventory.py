@@ -26,7 +26,6 @@ _APART_M = 0.4
 """Two pictures are from different places when the camera has moved so far."""
 _FIRST_LOG_ODDS = -math.log(20.0)
 """A name is rather one of the many that the model might give wrongly than that of something in the room."""
-_MOST_LOG_ODDS = math.log(1000.0)
 _NO_NEWS = 0.02
 """A picture that tells so little, because it was taken where others were, is not worth the time."""
 
@@ -39,7 +38,7 @@ class Inventory:
 
     def __init__(self, eyes: Eyes, ground: Ground, pose: Pose, reach_m: float) -> None:
         self._eyes, self._ground = eyes, ground
-        self._blank = TargetBelief(eyes, pose, reach_m)
+        self._blank = TargetBelief(eyes, pose, reach_m, _FIRST_LOG_ODDS)
         self._looks = Looks()
         self._entries: dict[str, _Entry] = {}
 
@@ -66,32 +65,29 @@ class Inventory:
         if name in self._entries:
             return
         if len(self._entries) >= MOST_NAMES:
-            del self._entries[min(self._entries, key=lambda known: self._entries[known].log_odds)]
+            del self._entries[min(self._entries, key=lambda known: self._entries[known].belief.log_odds)]
         self._entries[name] = _Entry(copy.copy(self._blank))
 
 
 class _Entry:
-    """One name: where such a thing may be, and how likely there is one at all."""
+    """One name, and where such a thing may be."""
 
     def __init__(self, belief: TargetBelief) -> None:
-        self._belief = belief
+        self.belief = belief
         self._first: Pose | None = None
-        self.log_odds = _FIRST_LOG_ODDS
         self.seen_apart = False
 
     def learn(self, percept: Percept, seen_from: Pose, weight: float, view: Floats) -> None:
         """Take a picture into account, as in ``TargetBelief.learn``."""
-        evidence = self._belief.learn(percept, seen_from, weight, view)
-        self.log_odds += math.log(evidence) - weight * math.log(self._belief.eyes.false_alarm(percept))
-        self.log_odds = min(max(self.log_odds, -_MOST_LOG_ODDS), _MOST_LOG_ODDS)
+        self.belief.learn(percept, seen_from, weight, view)
         if percept.visible:
             first = self._first = self._first or seen_from
             self.seen_apart |= math.hypot(seen_from.x_m - first.x_m, seen_from.y_m - first.y_m) >= _APART_M
 
     def placed(self, name: str) -> ThingPlaced:
         """The likeliest place, and the probability that it is right."""
-        (x_m, y_m), share = _likeliest_place(self._belief.grid, self._belief.mass)
-        return ThingPlaced(name, x_m, y_m, share / (1.0 + math.exp(-self.log_odds)))
+        (x_m, y_m), share = _likeliest_place(self.belief.grid, self.belief.mass)
+        return ThingPlaced(name, x_m, y_m, share * self.belief.existence)
 
 
 def _percept(name: str, thing: Thing | None, stamp_ns: int) -> Percept:

@@ -16,6 +16,9 @@ from vlm_ros.navigation.policy import Senses
 from vlm_ros.navigation.route import Ways
 from vlm_ros.navigation.sight import FLOOR_SEEN_TO_M, view_from
 
+_EXPECTED = 2.0
+"""Log odds of there being the target, to begin with: who asks for a thing mostly knows of it."""
+
 _PATH_WEIGHT = 0.2
 """An answer about the path counts at least so much, however often it was given: better to go around in vain."""
 
@@ -33,7 +36,7 @@ class Memory:
         self, config: EyesConfig, pose: Pose, reach_m: float, sight_m: float = SIGHT_M, *, target_walks: bool = False
     ) -> None:
         self.eyes = Eyes(config, sight_m)
-        self.belief = TargetBelief(self.eyes, pose, reach_m)
+        self.belief = TargetBelief(self.eyes, pose, reach_m, _EXPECTED)
         self.ground = Ground(pose, self.eyes)
         self.looks = Looks()
         self.floor = Floor(self.belief.grid)

@@ -11,7 +11,7 @@ _LET_GO = 0.5
 
 
 class Spotting:
-    """Spots a target when the belief is sure enough of its direction, and lets go of it more reluctantly."""
+    """Spots a target when the belief is sure enough that there is one and where; lets go of it more reluctantly."""
 
     def __init__(self, sure_enough: float) -> None:
         self._sure_enough = sure_enough
@@ -24,8 +24,9 @@ class Spotting:
     def update(self, belief: TargetBelief, pose: Pose) -> None:
         """Decide anew, after the belief has changed."""
         guess = belief.guess(pose)
+        certainty = guess.certainty * belief.existence
         hold = 1.0 if self.place is None else _LET_GO
-        goes_for_it = guess.certainty >= hold * self._sure_enough
+        goes_for_it = certainty >= hold * self._sure_enough
         self.place = Place.seen_at(pose, guess.angle_rad, guess.distance_m) if goes_for_it else None
-        self.sure = guess.certainty >= self._sure_enough
+        self.sure = certainty >= self._sure_enough
         self.ever = self.ever or self.sure

@@ -121,8 +121,8 @@ def test_certainty_is_that_of_the_place_and_of_there_being_such_a_thing_at_all()
     book = inventory()
     learn(book, AROUND)
     (thing,), entry = book.things, book._entries["ball"]
-    assert entry.log_odds > 4.0
-    entry.log_odds = 0.0
+    assert entry.belief.log_odds > 4.0
+    entry.belief.log_odds = 0.0
     assert entry.placed("ball").certainty == pytest.approx(thing.certainty / 2, abs=0.01)
 
 
@@ -131,9 +131,9 @@ def test_a_thing_is_less_likely_there_at_all_with_each_picture_that_lacks_it():
     learn(book, AROUND[:4])
     entry = book._entries["ball"]
     for number in range(5):
-        before = entry.log_odds
+        before = entry.belief.log_odds
         book.learn(ThingsSeen((), 1.0, (100 + number) * 10**9), towards(1.4, 0.2 + 0.4 * number))
-        assert entry.log_odds < before
+        assert entry.belief.log_odds < before
 
 
 def test_things_with_different_names_have_places_of_their_own():

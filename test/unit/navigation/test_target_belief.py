@@ -8,8 +8,16 @@ from percepts import nothing, seen
 from vlm_ros.core.motion import Pose
 from vlm_ros.navigation.belief import TargetBelief
 from vlm_ros.navigation.eyes import Eyes, EyesConfig
+from vlm_ros.navigation.spotting import Spotting
 
 ORIGIN = Pose(0.0, 0.0, 0.0)
+AROUND = [
+    (nothing(), Pose(x_m, y_m, math.radians(yaw_deg)))
+    for x_m in (-1.5, 0.0, 1.5)
+    for y_m in (-1.5, 0.0, 1.5)
+    for yaw_deg in range(0, 360, 40)
+]
+"""Nothing from nine places, all around at each."""
 
 
 def belief_after(*looks, weight=1.0):
@@ -100,3 +108,28 @@ def test_belief_recovers_when_it_was_certain_and_wrong():
     for _ in range(8):
         belief.learn(seen("right"), ORIGIN, 1.0)
     assert belief.guess(ORIGIN).angle_rad < 0.0
+
+
+def test_each_look_that_shows_it_makes_it_likelier_that_there_is_such_a_thing_and_each_other_look_less_likely():
+    belief, odds = belief_after(), [0.5]
+    for percept, pose in [(nothing(), ORIGIN), (seen("left"), ORIGIN), (seen("left"), ORIGIN), (nothing(), ORIGIN)]:
+        belief.learn(percept, pose, 1.0)
+        odds.append(belief.existence)
+    assert odds[1] < odds[0] < odds[2] < odds[3]
+    assert odds[4] < odds[3]
+
+
+def test_a_thing_that_a_second_look_did_not_show_is_less_likely_there_at_all():
+    belief = belief_after(*[(seen("center", "near"), ORIGIN)] * 2)
+    before = belief.existence
+    belief.doubt(ORIGIN, 0.8, 0.2)
+    assert belief.existence < before
+
+
+@pytest.mark.parametrize(("rounds", "spotted"), [(0, True), (1, False)])
+def test_one_look_spots_a_thing_at_first_but_not_after_all_others_lacked_it(rounds, spotted):
+    belief, spotting = belief_after(*AROUND * rounds), Spotting(sure_enough=0.6)
+    belief.learn(seen("center"), ORIGIN, 1.0)
+    spotting.update(belief, ORIGIN)
+    assert belief.guess(ORIGIN).certainty > 0.7
+    assert spotting.sure is spotted
