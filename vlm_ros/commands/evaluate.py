@@ -27,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target-absent", action="store_true", help="tell it to look for something that is not there")
     parser.add_argument("--policy", default="vlm", metavar="P", help="who looks: vlm, oracle or blind (default: vlm)")
     parser.add_argument("--model", default="", metavar="BUNDLE", help="name or folder of a model (default: demo)")
+    parser.add_argument(
+        "--percept", default="question", choices=("question", "list", "both"), help="what it is taken from, for vlm"
+    )
     parser.add_argument("--answers-per-second", type=float, default=5.0, metavar="R", help="default: 5")
     parser.add_argument("--no-odometry", dest="odometry", action="store_false", help="drive by dead reckoning alone")
     parser.add_argument("--scan", action="store_true", help="give the robot a laser scanner")
@@ -75,6 +78,7 @@ def _runs(arguments: argparse.Namespace) -> Runs:
     from vlm_ros.core.places import find_bundle
     from vlm_ros.evaluation.episode import EpisodeConfig, default_timeout_s
     from vlm_ros.evaluation.running import Runs
+    from vlm_ros.evaluation.witness import Witness
     from vlm_ros.navigation.navigator import Mode
     from vlm_ros.sim.layout import layout_from_rooms
 
@@ -96,6 +100,7 @@ def _runs(arguments: argparse.Namespace) -> Runs:
         bundle=find_bundle(arguments.model) if arguments.policy == "vlm" else None,
         layout=layout_from_rooms(arguments.rooms),
         target_absent=arguments.target_absent,
+        witness=Witness(arguments.percept),
     )
 
 

@@ -14,6 +14,7 @@ from vlm_ros.evaluation.episode import EpisodeConfig, run_episode
 from vlm_ros.evaluation.metrics import EpisodeResult
 from vlm_ros.evaluation.orphans import end_with_parent
 from vlm_ros.evaluation.sources import BlindSource, ModelSource, OracleSource, PerceptSource
+from vlm_ros.evaluation.witness import Witness
 from vlm_ros.navigation.navigator import Mode
 from vlm_ros.sim.draw import draw_scene, with_walking_target
 from vlm_ros.sim.layout import Layout
@@ -24,7 +25,7 @@ POLICIES = ("vlm", "oracle", "blind")
 
 @dataclass(frozen=True)
 class Runs:
-    """Which scenes to run and how; scene ``i`` has the seed ``seed + i``. ``bundle`` is for the policy ``vlm``.
+    """Which scenes to run and how; scene ``i`` has the seed ``seed + i``. ``bundle`` and ``witness`` are for ``vlm``.
 
     With ``target_absent`` the robot is told to look for something that is not there.
     """
@@ -36,6 +37,7 @@ class Runs:
     bundle: Path | None = None
     layout: Layout = Layout.OPEN
     target_absent: bool = False
+    witness: Witness = Witness.QUESTION
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
@@ -100,4 +102,4 @@ def _source(runs: Runs) -> PerceptSource:
     from vlm_ros.models.loading import load_model
 
     bundle = Bundle(runs.bundle)
-    return ModelSource(load_model(bundle, threads=1), bundle.card)
+    return ModelSource(load_model(bundle, threads=1), bundle.card, runs.witness)

@@ -8,6 +8,7 @@ from vlm_ros.core.card import ModelCard
 from vlm_ros.core.frame import Frame
 from vlm_ros.core.percept import Percept, unseen
 from vlm_ros.core.things import ThingsSeen
+from vlm_ros.evaluation.witness import Witness, percept_by
 from vlm_ros.models.model import Model, Observation
 from vlm_ros.models.perceiving import perceive, perceive_things
 from vlm_ros.sim.camera import Camera
@@ -58,18 +59,24 @@ class BlindSource:
 
 
 class ModelSource:
-    """Asks a model about the picture. However long that takes, the run's own latency counts: runs repeat exactly."""
+    """Asks a model about the picture, and goes by what ``witness`` says of it.
+
+    However long that takes, the run's own latency counts: runs repeat exactly.
+    """
 
     needs_colors = True
 
-    def __init__(self, model: Model, card: ModelCard) -> None:
-        self._model, self._card = model, card
+    def __init__(self, model: Model, card: ModelCard, witness: Witness = Witness.QUESTION) -> None:
+        self._model, self._card, self._witness = model, card, witness
         self._observation: Observation | None = None
 
     def percept(self, world: World, camera: Camera, target: str, stamp_ns: int) -> Percept:
         """The model's answers about the view."""
         observation = self._observation = self._model.observe(Frame(camera.render(), stamp_ns))
-        return perceive(observation, target, self._card, deadline_s=_PATIENCE_S)
+        asked = perceive(observation, target, self._card, deadline_s=_PATIENCE_S)
+        if self._witness is Witness.QUESTION:
+            return asked
+        return percept_by(self._witness, asked, perceive_things(observation, self._card, deadline_s=_PATIENCE_S))
 
     def things(self, world: World, camera: Camera, stamp_ns: int) -> ThingsSeen | None:
         """The model's list, of the picture that its last percept was about."""
