@@ -55,16 +55,6 @@ def draw_edge_pose(rng: np.random.Generator, scene: Scene) -> Pose:
     return looking_back(rng, corner_m, away_m, rng.uniform(-math.pi, math.pi), 0.7)
 
 
-def draw_close_pose(rng: np.random.Generator, scene: Scene) -> Pose:
-    """The camera 0.05 to 0.35 m from a thing, which fills the picture or is cut off by its edge.
-
-    It may lie in a wall: the caller draws again.
-    """
-    thing = scene.objects[int(rng.integers(len(scene.objects)))]
-    away_m = thing.radius_m + CAMERA_FORWARD_M + rng.uniform(0.05, 0.35)
-    return looking_back(rng, (thing.x_m, thing.y_m), away_m, rng.uniform(-math.pi, math.pi), 0.9)
-
-
 def looking_back(
     rng: np.random.Generator, place_m: Sequence[float], away_m: float, angle_rad: float, off_rad: float
 ) -> Pose:

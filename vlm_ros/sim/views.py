@@ -17,12 +17,12 @@ from vlm_ros.sim.footprint import nearest_distance_m
 from vlm_ros.sim.robot import CAMERA_FORWARD_M, ROBOT_RADIUS_M
 from vlm_ros.sim.scene import WALL_THICKNESS_M, ObjectMap, Scene
 from vlm_ros.sim.truth import ViewTruth, truth_from_view
-from vlm_ros.sim.variety import draw_close_pose, draw_edge_pose, draw_hiding_pose, draw_varied_scene, looking_back
+from vlm_ros.sim.variety import draw_edge_pose, draw_hiding_pose, draw_varied_scene, looking_back
 from vlm_ros.sim.world import World
 
 VIEWS_PER_SCENE = 12
 _NEAR_OBJECT_SHARE, _NEAR_WALL_SHARE = 0.4, 0.15
-HIDING_SHARE, EDGE_SHARE, CLOSE_SHARE = 0.2, 0.35, 0.2
+HIDING_SHARE, EDGE_SHARE = 0.2, 0.35
 _CLEARANCE_M = ROBOT_RADIUS_M + 0.01
 
 
@@ -65,9 +65,8 @@ def _view(world: World, camera: Camera, pose: Pose) -> View:
 def draw_pose(rng: np.random.Generator, scene: Scene, *, varied: bool = False) -> Pose:
     """A free place for the robot: 40 % before an object, 15 % before a wall, else anywhere.
 
-    With ``varied``, ``CLOSE_SHARE`` of all are right before an object, of the others ``EDGE_SHARE`` before a corner of
-    an inner wall, where there is one, and of what is left ``HIDING_SHARE``, taken from those anywhere, before a thing
-    that stands before another.
+    With ``varied``, ``EDGE_SHARE`` of all are before a corner of an inner wall, where there is one, and of the
+    others ``HIDING_SHARE``, taken from the last, before a thing that stands before another.
     """
     drawn = _way_to_draw(rng, scene, varied)
     while True:
@@ -78,8 +77,6 @@ def draw_pose(rng: np.random.Generator, scene: Scene, *, varied: bool = False) -
 
 def _way_to_draw(rng: np.random.Generator, scene: Scene, varied: bool) -> Callable[[np.random.Generator, Scene], Pose]:
     kind = rng.uniform()
-    if varied and rng.uniform() < CLOSE_SHARE:
-        return draw_close_pose
     if varied and scene.inner_walls and rng.uniform() < EDGE_SHARE:
         return draw_edge_pose
     if varied and kind > 1.0 - HIDING_SHARE:
