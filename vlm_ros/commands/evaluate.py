@@ -28,7 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policy", default="vlm", metavar="P", help="who looks: vlm, oracle or blind (default: vlm)")
     parser.add_argument("--model", default="", metavar="BUNDLE", help="name or folder of a model (default: demo)")
     parser.add_argument(
-        "--percept", default="question", choices=("question", "list", "both"), help="what it is taken from, for vlm"
+        "--percept",
+        default="question",
+        choices=("question", "list", "both"),
+        help="what the policy vlm goes by: its answer, its list of things, or both (default: question)",
     )
     parser.add_argument("--answers-per-second", type=float, default=5.0, metavar="R", help="default: 5")
     parser.add_argument("--no-odometry", dest="odometry", action="store_false", help="drive by dead reckoning alone")

@@ -74,9 +74,8 @@ class ModelSource:
         """The model's answers about the view."""
         observation = self._observation = self._model.observe(Frame(camera.render(), stamp_ns))
         asked = perceive(observation, target, self._card, deadline_s=_PATIENCE_S)
-        if self._witness is Witness.QUESTION:
-            return asked
-        return percept_by(self._witness, asked, perceive_things(observation, self._card, deadline_s=_PATIENCE_S))
+        listed = None if self._witness is Witness.QUESTION else self.things(world, camera, stamp_ns)
+        return percept_by(self._witness, asked, listed)
 
     def things(self, world: World, camera: Camera, stamp_ns: int) -> ThingsSeen | None:
         """The model's list, of the picture that its last percept was about."""

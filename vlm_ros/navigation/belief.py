@@ -24,6 +24,7 @@ _SECTORS = 72
 _WINDOW = 7
 """Sectors of 5 degrees that count as one direction: about the middle third of a picture."""
 _MOST_LOG_ODDS = math.log(1000.0)
+"""Nothing is surer than that, so that a few answers to the contrary still count."""
 _DOUBT = 0.01
 """Share of a belief that stays open at every answer: misses repeat themselves, and things move."""
 
@@ -32,7 +33,7 @@ _DOUBT = 0.01
 class Guess:
     """The likeliest direction of the target, seen from the robot, and the mean distance in that direction.
 
-    ``certainty`` is the probability that the target is in that direction.
+    ``certainty`` is the probability that the target is in that direction, if there is one.
     """
 
     angle_rad: float

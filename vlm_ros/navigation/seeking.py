@@ -33,7 +33,7 @@ class SeekingConfig(EyesConfig, SteeringConfig):
 
     reach_m: float = setting(6.0, "how far around its start the robot looks and goes", unit="m", low=1.0, high=10.0)
     sure_enough: float = setting(
-        0.6, "probability of the target's direction from which on the robot goes for it", low=0.1, high=0.99
+        0.6, "probability of a target in one direction from which on the robot goes for it", low=0.1, high=0.99
     )
 
 
