@@ -2,6 +2,7 @@
 
 The archive is a plain tar: weights do not compress. Its first member is ``checksums.json``, the SHA-256 of
 every other member by name; the same file lies in an unpacked bundle, so that it can be verified later.
+Every other member is a plain file, also where the bundle has links: the cache of the hub is made of them.
 """
 
 from __future__ import annotations
@@ -12,16 +13,22 @@ import json
 import os
 import shutil
 import tarfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from vlm_ros.build.checksum import sha256_of
-from vlm_ros.core.bundle import PRECISIONS, Bundle
-from vlm_ros.core.errors import BadBundle
+from vlm_ros.build.external_data import external_files
+from vlm_ros.build.wanted import chosen_parts
+from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.errors import BadBundle, BadConfig
+from vlm_ros.core.lfs import check_content
 
 CHECKSUMS = "checksums.json"
+
+_BESIDE = ("*.json", "*.jinja", "*.txt", "*.md", "LICENSE*", "NOTICE*")
+"""What is taken along from beside the graphs: settings, words, and what a licence wants to travel with the model."""
 
 _CHUNK_BYTES = 1 << 20
 
@@ -29,19 +36,30 @@ OnFile = Callable[[str, float], None]
 """Told the file that is worked on, and which share of the bytes was done before it, 0..1."""
 
 
-def pack(bundle: Bundle, archive: Path, precisions: Collection[str] = (), on_file: OnFile = lambda *_: None) -> int:
+def pack(
+    bundle: Bundle,
+    archive: Path,
+    precisions: Collection[str] = (),
+    on_file: OnFile = lambda *_: None,
+    *,
+    parts: Sequence[str] = (),
+) -> int:
     """Write ``bundle`` to ``archive``, which appears when it is whole; returns its size in bytes.
 
-    ``precisions`` are those to take along, empty: all. Raises ``BadBundle`` where nothing is left to pack.
+    ``precisions`` are those to take along, empty: all; a part that has none of them comes at the most faithful that
+    there is, since the model does not run without it. ``parts`` are those that it is run from, empty: all.
+    Raises ``BadBundle`` where no part has such a precision or a file is missing, ``BadConfig`` where ``archive``
+    cannot be written.
     """
-    files = _files(bundle, precisions)
-    if not any(name.startswith("onnx/") for name in files):
-        raise BadBundle(f"'{bundle.folder}' has no graph at {', '.join(precisions) or 'any precision'}: see its onnx/")
-    checksums = {name: sha256_of(path) for name, path in _told(files, on_file)}
-    with _appearing(archive) as partial, tarfile.open(partial, "w") as tar:
-        _add_text(tar, CHECKSUMS, json.dumps(checksums, indent=2) + "\n")
-        for name, path in files.items():
-            tar.add(path, name, recursive=False)
+    files = _files(bundle, chosen_parts(bundle, parts), precisions)
+    with _appearing(archive) as partial:
+        if archive.is_dir():
+            raise BadConfig(f"'{archive}' is a folder: give the archive a name, as in '{archive / bundle.name}.tar'")
+        with tarfile.open(partial, "w", dereference=True) as tar:
+            checksums = {name: sha256_of(path) for name, path in _told(files, on_file)}
+            _add_text(tar, CHECKSUMS, json.dumps(checksums, indent=2) + "\n")
+            for name, path in files.items():
+                tar.add(path, name, recursive=False)
     return archive.stat().st_size
 
 
@@ -49,10 +67,11 @@ def unpack(archive: Path, folder: Path, on_file: OnFile = lambda *_: None) -> Bu
     """The bundle in ``archive``, every byte checked, as ``folder``, which must not be there yet.
 
     Nothing is left of an archive that is damaged, cut, or holds what its checksums do not name: ``BadBundle``.
+    ``BadConfig`` where ``folder`` cannot be made.
     """
-    if folder.exists():
-        raise BadBundle(f"'{folder}' is there already: give another folder, or remove it")
     with _appearing(folder) as partial:
+        if folder.exists():
+            raise BadBundle(f"'{folder}' is there already: give another folder, or remove it")
         partial.mkdir(parents=True)
         try:
             _extract(archive, partial, on_file)
@@ -74,18 +93,30 @@ def verify(folder: Path) -> list[str]:
     return problems
 
 
-def _files(bundle: Bundle, precisions: Collection[str]) -> dict[str, Path]:
-    """What makes up the bundle: the files beside the graphs, and the graphs with their external data."""
-    graphs = [path for path in (bundle.folder / "onnx").glob("*") if _wanted(path, precisions)]
-    beside = [path for path in bundle.folder.iterdir() if path.name != CHECKSUMS and not path.name.startswith(".")]
-    found = sorted(path for path in (*beside, *graphs) if path.is_file())
-    return {path.relative_to(bundle.folder).as_posix(): path for path in found}
+def _files(bundle: Bundle, parts: Sequence[str], precisions: Collection[str]) -> dict[str, Path]:
+    """What the bundle is run from, by name: the files beside the graphs, and the graphs with their external data."""
+    if precisions and not any(_taken(bundle, part, precisions) for part in parts):
+        raise BadBundle(f"'{bundle.folder}' has no graph at {', '.join(precisions)}: see its onnx/")
+    found = {path for pattern in _BESIDE for path in bundle.folder.glob(pattern)}
+    beside = [bundle.file(path.name) for path in found if path.name != CHECKSUMS and _is_shown(path)]
+    graphs = [
+        bundle.onnx(part, precision)
+        for part in parts
+        for precision in _taken(bundle, part, precisions) or [bundle.best_precision(part)]
+    ]
+    weights = {path for graph in graphs for path in external_files(graph)}
+    for path in weights:
+        check_content(path)
+    return {path.relative_to(bundle.folder).as_posix(): path for path in sorted({*beside, *graphs, *weights})}
 
 
-def _wanted(path: Path, precisions: Collection[str]) -> bool:
-    stem = path.name.partition(".")[0]
-    named = [precision for precision in PRECISIONS if stem.endswith(f"_{precision}")]
-    return not precisions or (named[0] if named else "fp32") in precisions
+def _is_shown(path: Path) -> bool:
+    return not (path.name.startswith(".") or path.is_dir())
+
+
+def _taken(bundle: Bundle, part: str, precisions: Collection[str]) -> list[str]:
+    """The precisions of ``part`` that are among ``precisions``, or all where none are named."""
+    return [precision for precision in bundle.precisions(part) if precision in precisions or not precisions]
 
 
 def _told(files: Mapping[str, Path], on_file: OnFile) -> Iterator[tuple[str, Path]]:
@@ -149,14 +180,19 @@ def _write(content: BinaryIO, path: Path) -> str:
 
 @contextmanager
 def _appearing(path: Path) -> Iterator[Path]:
-    """A path beside ``path`` that takes its name unless the block raises; then nothing is left of it."""
+    """A path beside ``path`` that takes its name unless the block raises; then nothing is left of it.
+
+    ``BadConfig`` where that cannot be written.
+    """
     partial = path.resolve().parent / f".{path.name}.{os.getpid()}"
-    partial.parent.mkdir(parents=True, exist_ok=True)
     try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         partial.rename(path)
+    except OSError as error:
+        raise BadConfig(f"cannot make '{path}' ({error}): give a place that can be written and has room") from error
     finally:
         if partial.is_dir():
             shutil.rmtree(partial)
-        else:
-            partial.unlink(missing_ok=True)
+        elif partial.exists():
+            partial.unlink()

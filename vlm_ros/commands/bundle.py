@@ -38,15 +38,26 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _pack(arguments: argparse.Namespace) -> int:
     from vlm_ros.build.packing import pack
+    from vlm_ros.models.loading import parts_of
 
     precisions = [name.strip() for name in arguments.precision.split(",") if name.strip()]
     unknown = sorted(set(precisions) - set(PRECISIONS))
     if unknown:
         raise BadConfig(f"no precision {', '.join(unknown)}: known are {', '.join(PRECISIONS)}")
+    bundle = Bundle(find_bundle(arguments.bundle))
+    _check_beside_graphs(bundle)
     with shown_progress() as report:
-        size_bytes = pack(Bundle(find_bundle(arguments.bundle)), arguments.out, precisions, report)
+        size_bytes = pack(bundle, arguments.out, precisions, report, parts=parts_of(bundle))
     _say(arguments, {"archive": str(arguments.out), "bytes": size_bytes}, f"{arguments.out}: {size_bytes / 1e6:.1f} MB")
     return 0
+
+
+def _check_beside_graphs(bundle: Bundle) -> None:
+    """``BadBundle`` for a file that is missed on the robot only: a model needs more than its graphs."""
+    from vlm_ros.language.tokenizer import Tokenizer
+
+    Tokenizer.from_bundle(bundle)
+    bundle.image_processor  # noqa: B018  # reading it is the check
 
 
 def _unpack(arguments: argparse.Namespace) -> int:

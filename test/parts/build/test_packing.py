@@ -7,10 +7,11 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from onnx_bytes import model_with_data
 
 from vlm_ros.build.packing import pack, unpack, verify
 from vlm_ros.core.bundle import Bundle
-from vlm_ros.core.errors import BadBundle
+from vlm_ros.core.errors import BadBundle, BadConfig
 
 TINY = Bundle(Path(__file__).parents[2] / "bundles" / "tiny_llava")
 
@@ -19,6 +20,12 @@ TINY = Bundle(Path(__file__).parents[2] / "bundles" / "tiny_llava")
 def archive(tmp_path):
     pack(TINY, tmp_path / "tiny.tar")
     return tmp_path / "tiny.tar"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of the tiny bundle, to be changed."""
+    return Path(shutil.copytree(TINY.folder, tmp_path / "model"))
 
 
 def content_of(folder):
@@ -45,14 +52,70 @@ def test_bundle_is_the_same_when_packed_and_unpacked(archive, tmp_path):
     assert verify(bundle.folder) == []
 
 
-def test_only_the_wanted_precisions_travel(tmp_path):
-    folder = tmp_path / "model"
-    shutil.copytree(TINY.folder, folder)
-    for name in ("embed_tokens_q4.onnx", "embed_tokens_q4.onnx.data", "embed_tokens_q4f16.onnx", "a_uint8.onnx"):
-        (folder / "onnx" / name).write_bytes(b"weights")
-    pack(Bundle(folder), tmp_path / "model.tar", ["q4"])
-    graphs = {path.name for path in (unpack(tmp_path / "model.tar", tmp_path / "out").folder / "onnx").iterdir()}
-    assert graphs == {"embed_tokens_q4.onnx", "embed_tokens_q4.onnx.data"}
+def travelled(folder, precisions=(), parts=()):
+    """The names of the graphs, and of what else is no text, that arrive when ``folder`` is packed and unpacked."""
+    archive = folder.with_suffix(".tar")
+    pack(Bundle(folder), archive, precisions, parts=parts)
+    there = unpack(archive, folder.with_name("arrived")).folder
+    return {path.as_posix() for path in content_of(there) if path.suffix not in (".json", ".jinja")}
+
+
+def test_only_the_wanted_precisions_travel_and_of_other_parts_the_most_faithful(folder):
+    onnx = folder / "onnx"
+    for name in ("embed_tokens_q4", "embed_tokens_q4f16", "vision_encoder_fp16"):
+        (onnx / f"{name}.onnx").write_bytes((onnx / "embed_tokens.onnx").read_bytes())
+    (onnx / "embed_tokens_q4.onnx").write_bytes(model_with_data("weights.bin", "w/more"))
+    (onnx / "w").mkdir()
+    for name in ("weights.bin", "w/more", "of_nobody.bin"):
+        (onnx / name).write_bytes(b"weights")
+    graphs = {"embed_tokens_q4.onnx", "weights.bin", "w/more", "decoder_model_merged.onnx", "vision_encoder.onnx"}
+    assert travelled(folder, ["q4"]) == {f"onnx/{name}" for name in graphs}
+
+
+def test_parts_that_are_not_run_stay_behind(folder):
+    shutil.copy(folder / "onnx" / "embed_tokens.onnx", folder / "onnx" / "other.onnx")
+    assert travelled(folder, parts=["embed_tokens"]) == {"onnx/embed_tokens.onnx"}
+
+
+def test_graphs_beside_the_configuration_travel(folder):
+    for path in (folder / "onnx").iterdir():
+        path.rename(folder / path.name)
+    (folder / "model.safetensors").write_bytes(b"weights that nobody runs here")
+    assert travelled(folder) == {"decoder_model_merged.onnx", "embed_tokens.onnx", "vision_encoder.onnx"}
+
+
+def test_an_archive_in_the_bundle_itself_does_not_take_the_one_before(folder):
+    assert pack(Bundle(folder), folder / "it.tar") == pack(Bundle(folder), folder / "it again.tar")
+
+
+def as_in_the_hubs_cache(path):
+    """What the hub's cache makes of ``path``: a link to a file named after its content."""
+    blob = path.with_name(f".{path.name}")
+    path.rename(blob)
+    path.symlink_to(blob.name)
+
+
+def as_hard_link(path):
+    path.with_name(f"{path.stem}_fp16.onnx").hardlink_to(path)
+
+
+@pytest.mark.parametrize("link", [as_in_the_hubs_cache, as_hard_link])
+def test_links_travel_as_plain_files(folder, link):
+    link(folder / "onnx" / "embed_tokens.onnx")
+    pack(Bundle(folder), folder.with_suffix(".tar"))
+    arrived = unpack(folder.with_suffix(".tar"), folder.with_name("arrived")).folder / "onnx"
+    expected = (TINY.folder / "onnx" / "embed_tokens.onnx").read_bytes()
+    assert {path.read_bytes() == expected for path in arrived.glob("embed_tokens*")} == {True}
+    assert not any(path.is_symlink() for path in arrived.iterdir())
+
+
+@pytest.mark.parametrize("name", ["onnx/embed_tokens.onnx", "onnx/weights.bin", "tokenizer.json"])
+def test_placeholders_are_not_packed(folder, name):
+    (folder / "onnx" / "decoder_model_merged.onnx").write_bytes(model_with_data("weights.bin"))
+    (folder / "onnx" / "weights.bin").write_bytes(b"weights")
+    (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+    with pytest.raises(BadBundle, match=f"{name}' is a placeholder of Git LFS"):
+        pack(Bundle(folder), folder.with_suffix(".tar"))
 
 
 def test_nothing_is_packed_when_no_graph_is_left(tmp_path):
@@ -113,6 +176,17 @@ def test_what_changed_on_the_robot_is_named(archive, tmp_path):
     (folder / "config.json").write_text("{}")
     (folder / "tokenizer.json").unlink()
     assert verify(folder) == ["config.json is damaged or was changed", "tokenizer.json is missing"]
+
+
+def test_a_place_that_cannot_be_written_is_named(archive, tmp_path):
+    nowhere = archive / "is no folder"
+    with pytest.raises(BadConfig, match=f"cannot make '{nowhere}'"):
+        pack(TINY, nowhere)
+    with pytest.raises(BadConfig, match=f"cannot make '{nowhere}'"):
+        unpack(archive, nowhere)
+    with pytest.raises(BadConfig, match="is a folder.*tiny_llava.tar"):
+        pack(TINY, tmp_path)
+    assert list(tmp_path.iterdir()) == [archive]
 
 
 def test_a_folder_that_is_there_is_left_alone(archive, tmp_path):

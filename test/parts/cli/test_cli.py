@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -224,3 +225,12 @@ def test_pack_refuses_a_precision_that_nobody_knows(tmp_path):
     result = vlm_ros("bundle", "pack", BUNDLE, "--out", tmp_path / "tiny.tar", "--precision", "int3")
     assert result.returncode == 2
     assert "no precision int3" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "preprocessor_config.json"])
+def test_pack_refuses_a_bundle_that_lacks_what_no_graph_names(tmp_path, name):
+    folder = Path(shutil.copytree(BUNDLE, tmp_path / "model"))
+    (folder / name).unlink()
+    result = vlm_ros("bundle", "pack", folder, "--out", tmp_path / "model.tar")
+    assert result.returncode == 2
+    assert name in result.stderr
