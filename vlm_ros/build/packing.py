@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tarfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -75,22 +75,40 @@ def unpack(archive: Path, folder: Path, on_file: OnFile = lambda *_: None) -> Bu
         partial.mkdir(parents=True)
         try:
             _extract(archive, partial, on_file)
-        except (OSError, tarfile.TarError, ValueError) as error:
+        except (OSError, tarfile.TarError, ValueError, RecursionError) as error:
             raise BadBundle(f"'{archive}' is not a whole bundle ({error}): copy it again") from error
     return Bundle(folder)
 
 
 def verify(folder: Path) -> list[str]:
-    """What differs from the checksums that ``folder`` was packed with, a line each; empty: nothing."""
+    """What differs from the checksums that ``folder`` was packed with, a line each; empty: nothing.
+
+    A file that they do not name differs as well: a graph that was added may be the one that is run.
+    ``BadBundle`` where there are no checksums.
+    """
     expected = Bundle(folder).json(CHECKSUMS)
-    problems = []
-    for name, checksum in expected.items():
-        path = folder / name
+    if not expected:
+        raise BadBundle(f"'{folder / CHECKSUMS}' names no files: copy the bundle again")
+    problems = [_problem(folder / name, name, checksum) for name, checksum in expected.items()]
+    return [*filter(None, problems), *(f"{name} was added" for name in _added(folder, expected))]
+
+
+def _problem(path: Path, name: str, checksum: object) -> str:
+    """What is wrong with the file ``name``; empty: nothing."""
+    try:
         if not path.is_file():
-            problems.append(f"{name} is missing")
-        elif sha256_of(path) != checksum:
-            problems.append(f"{name} is damaged or was changed")
-    return problems
+            return f"{name} is missing"
+        return "" if sha256_of(path) == checksum else f"{name} is damaged or was changed"
+    except OSError as error:
+        return f"{name} cannot be read ({error.strerror})"
+
+
+def _added(folder: Path, expected: Iterable[str]) -> list[str]:
+    """The names of files in ``folder`` that are not ``expected``, hidden ones aside; ``onnx`` may be a link."""
+    known = {folder / CHECKSUMS, *(folder / name for name in expected)}
+    added = {*folder.rglob("*"), *(folder / "onnx").rglob("*")} - known
+    names = {path.relative_to(folder) for path in added if path.is_file()}
+    return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
 
 
 def _files(bundle: Bundle, parts: Sequence[str], precisions: Collection[str]) -> dict[str, Path]:
@@ -142,7 +160,7 @@ def _extract(archive: Path, folder: Path, on_file: OnFile) -> None:
         if first is None or first.name != CHECKSUMS:
             raise ValueError(f"it does not begin with {CHECKSUMS}")
         text = _content(tar, first).read()
-        missing: dict[str, str] = dict(json.loads(text))
+        missing = _checksums_in(text)
         (folder / CHECKSUMS).write_bytes(text)
         total = archive.stat().st_size or 1
         while (member := tar.next()) is not None:
@@ -153,6 +171,13 @@ def _extract(archive: Path, folder: Path, on_file: OnFile) -> None:
                 raise ValueError(f"'{member.name}' is damaged")
     if missing:
         raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+
+
+def _checksums_in(text: bytes) -> dict[str, str]:
+    checksums = json.loads(text)
+    if not (isinstance(checksums, dict) and checksums):
+        raise ValueError(f"its {CHECKSUMS} names no files")
+    return checksums
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> BinaryIO:

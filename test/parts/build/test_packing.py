@@ -178,6 +178,36 @@ def test_what_changed_on_the_robot_is_named(archive, tmp_path):
     assert verify(folder) == ["config.json is damaged or was changed", "tokenizer.json is missing"]
 
 
+def test_a_file_that_was_added_is_named(folder):
+    onnx = folder / "onnx"
+    (onnx / "decoder_model_merged.onnx").rename(onnx / "decoder_model_merged_q4.onnx")
+    pack(Bundle(folder), folder.with_suffix(".tar"))
+    arrived = unpack(folder.with_suffix(".tar"), folder.with_name("arrived")).folder
+    shutil.copy(onnx / "embed_tokens.onnx", arrived / "onnx" / "decoder_model_merged.onnx")
+    (arrived / ".DS_Store").write_text("of a desktop")
+    assert verify(arrived) == ["onnx/decoder_model_merged.onnx was added"]
+
+
+def test_checksums_of_nothing_verify_nothing(tmp_path):
+    (tmp_path / "checksums.json").write_text("{}")
+    with pytest.raises(BadBundle, match="names no files"):
+        verify(tmp_path)
+
+
+def test_a_name_that_no_file_can_have_differs(tmp_path):
+    (tmp_path / "checksums.json").write_text(json.dumps({"x" * 5000: ""}))
+    assert [problem.endswith("cannot be read (File name too long)") for problem in verify(tmp_path)] == [True]
+
+
+@pytest.mark.parametrize("checksums", ["5", "[1, 2]", "null", "{}", "[" * 100_000])
+def test_an_archive_whose_checksums_are_none_is_refused(archive, tmp_path, checksums):
+    def change(name, content):
+        return name, checksums.encode() if name == "checksums.json" else content
+
+    with pytest.raises(BadBundle, match="is not a whole bundle .*(names no files|recursion)"):
+        unpack(rewritten(archive, change), tmp_path / "tiny")
+
+
 def test_a_place_that_cannot_be_written_is_named(archive, tmp_path):
     nowhere = archive / "is no folder"
     with pytest.raises(BadConfig, match=f"cannot make '{nowhere}'"):
