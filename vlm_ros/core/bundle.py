@@ -11,6 +11,7 @@ exported name their files otherwise, which ``core.onnx_files`` knows.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -68,12 +69,13 @@ class Bundle:
             raise BadBundle(f"'{path}' is not readable text in UTF-8 ({error}): save or copy it again") from error
 
     def optional_json(self, name: str) -> dict[str, Any]:
-        """As ``json``, and empty where the file is missing."""
-        return self.json(name) if (self.folder / name).exists() else {}
+        """As ``json``, and empty where the file is missing; a link to nothing is an error."""
+        return self.json(name) if os.path.lexists(self.folder / name) else {}
 
     def file(self, name: str) -> Path:
         """The path of ``name``, which must exist."""
         path = self.folder / name
+        _check_link(path)
         if not path.is_file():
             raise BadBundle(f"the bundle '{self.folder}' lacks '{name}': export or copy it again")
         check_content(path)
@@ -121,6 +123,7 @@ class Bundle:
         """The ONNX file of ``part`` at ``precision``."""
         files = self._files().get(part, {})
         if precision in files:
+            _check_link(files[precision])
             check_content(files[precision])
             return files[precision]
         if precision != "fp32" and "fp32" in files:
@@ -142,3 +145,9 @@ class Bundle:
         if apart and set(apart) <= set(files):
             files.pop(JOINT, None)  # nobody runs it beside the parts that it is made of
         return files
+
+
+def _check_link(path: Path) -> None:
+    """``BadBundle`` where ``path`` links to nothing: the hub's cache keeps the files elsewhere."""
+    if path.is_symlink() and not path.exists():
+        raise BadBundle(f"'{path}' links to a file that is not there: copy the bundle with what it links to (cp -rL)")

@@ -98,7 +98,7 @@ def _state_of(folder: Path) -> str:
     from vlm_ros.core.bundle import Bundle
 
     try:
-        if sum(file.stat().st_size for file in (folder / "onnx").glob("*")) > _CHECKED_BYTES:
+        if sum(file.stat().st_size for file in (folder / "onnx").glob("*") if file.is_file()) > _CHECKED_BYTES:
             return f"large, see with  vlm_ros build {folder}"
         return f"{len(find_engines(Bundle(folder), EngineStore()))} engines built"
     except VlmRosError as error:

@@ -225,6 +225,13 @@ def test_models_say_whether_their_engines_are_built(machine, monkeypatch, tmp_pa
     assert "not built for this device" in finding.value
 
 
+def test_model_whose_files_were_not_copied_is_told_of(machine, tmp_path):
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / "config.json").symlink_to("nowhere")
+    (tmp_path / "onnx" / "model.onnx").symlink_to("nowhere")
+    assert "links to a file that is not there" in engines.check_models(machine(), {"a": tmp_path}).value
+
+
 def test_nothing_crashes_when_the_machine_has_nothing(machine):
     findings = diagnose(machine())
     assert len(findings) == len(CHECKS)

@@ -95,6 +95,14 @@ def test_bundle_is_refused_with_the_reason_when_a_file_is_not_what_it_should_be(
         answers(Bundle(folder))
 
 
+@pytest.mark.parametrize("name", ["config.json", "generation_config.json", f"onnx/{EMBED}.onnx"])
+def test_link_is_named_when_what_it_leads_to_was_not_copied(name: str, folder: Path) -> None:
+    (folder / name).unlink()
+    (folder / name).symlink_to("../../blobs/4d7a2146")
+    with pytest.raises(VlmRosError, match=f"{name}' links to a file that is not there"):
+        answers(Bundle(folder))
+
+
 def moved(folder: Path, names: dict[str, str]) -> None:
     for part, name in names.items():
         (folder / "onnx" / f"{part}.onnx").rename(folder / name)
