@@ -22,7 +22,7 @@ from vlm_ros.core.config_check import check_config
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.core.families import JOINT, card_defaults, known_parts, parts_in_joint
 from vlm_ros.core.lfs import check_content
-from vlm_ros.core.onnx_files import PRECISIONS, onnx_files
+from vlm_ros.core.onnx_files import MADE_HERE, PRECISIONS, onnx_files
 
 __all__ = ["AUTO", "PRECISIONS", "Bundle"]
 
@@ -110,12 +110,13 @@ class Bundle:
         return tuple(self._files().get(part, {}))
 
     def best_precision(self, part: str, preferred: str = "") -> str:
-        """The precision that ``part`` is run at: ``preferred`` where there is such a file or one can be made of fp32.
+        """The precision that ``part`` is run at: ``preferred`` where there is such a file, or it is missed beside fp32.
 
-        Else the most faithful that there is: bundles that others exported may have another set for each part.
+        Else the most faithful that there is: bundles that others exported may have another set for each part, and
+        nothing is missed where only other parts have ``preferred`` and it cannot be made.
         """
         there = self.precisions(part)
-        if preferred in there or (preferred and "fp32" in there):
+        if preferred in there or (preferred and "fp32" in there and not self._is_of_others(preferred)):
             return preferred
         return next(iter(there), "fp32")
 
@@ -126,7 +127,7 @@ class Bundle:
             _check_link(files[precision])
             check_content(files[precision])
             return files[precision]
-        if precision != "fp32" and "fp32" in files:
+        if "fp32" in files and self._can_be_made(precision):
             missing = self.folder / "onnx" / f"{part}_{precision}.onnx"
             raise BadBundle(f"no '{missing}': make it with  vlm_ros quantize {self.folder} --precision {precision}")
         if files:
@@ -138,6 +139,19 @@ class Bundle:
             f"the bundle '{self.folder}' lacks 'onnx/{part}.onnx' (of ONNX files it has: {there}): "
             "export or copy it again, or call the file that it is so"
         )
+
+    def _is_of_others(self, precision: str) -> bool:
+        """Whether some part comes at ``precision``, and those that do not must be run at another."""
+        return not self._can_be_made(precision) and any(precision in files for files in self._run_files())
+
+    def _can_be_made(self, precision: str) -> bool:
+        """Whether ``vlm_ros quantize`` makes ``precision``, for which it needs every part at fp32."""
+        return precision in MADE_HERE and all("fp32" in files for files in self._run_files())
+
+    def _run_files(self) -> list[dict[str, Path]]:
+        """By precision, the files of each part that the family of this bundle is run from."""
+        there, known = self._files(), known_parts(self.optional_json(CONFIG))
+        return [there[part] for part in known if part in there]
 
     def _files(self) -> dict[str, dict[str, Path]]:
         config = self.optional_json(CONFIG)

@@ -13,6 +13,9 @@ PRECISIONS = ("fp32", "fp16", "int8", "uint8", "quantized", "q4", "q4f16", "bnb4
 """Suffixes that the hub uses, the most faithful first: the order in which a file is chosen where nobody says which.
 Others come after these."""
 
+MADE_HERE = ("fp16", "int8", "quantized", "q4", "q4f16", "qdq")
+"""The precisions that ``vlm_ros quantize`` makes; it looks at the model at work, in fp32, for each of them."""
+
 OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "vision_encoder": ("vision", "visual", "vision_model", "image_encoder", "vision_tower", "embed_images"),
     "embed_tokens": ("embedding", "embeddings", "embed", "text_embeddings", "prepare_inputs_embeds"),

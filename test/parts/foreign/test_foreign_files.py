@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -135,6 +136,25 @@ def test_most_faithful_file_is_taken_unless_a_precision_is_named(folder: Path, o
         answers(Bundle(folder), precision="q4")
     with pytest.raises(VlmRosError, match="no part at int8: it has fp16, fp32, q4"):
         answers(Bundle(folder), precision="int8")
+
+
+def test_parts_that_cannot_be_had_at_the_precision_run_at_their_own(folder: Path, ours: list) -> None:
+    (folder / "onnx" / f"{DECODER}.onnx").rename(folder / "onnx" / f"{DECODER}_q4.onnx")
+    assert [Bundle(folder).best_precision(part, "q4") for part in (VISION, EMBED, DECODER)] == ["fp32", "fp32", "q4"]
+    assert same(answers(Bundle(folder), precision="q4"), ours)
+
+
+def test_precision_is_to_be_made_where_all_parts_are_there_to_make_it_of(folder: Path) -> None:
+    shutil.copy(folder / "onnx" / f"{DECODER}.onnx", folder / "onnx" / f"{DECODER}_q4.onnx")
+    with pytest.raises(VlmRosError, match=r"make it with  vlm_ros quantize .* --precision q4"):
+        answers(Bundle(folder), precision="q4")
+
+
+@pytest.mark.parametrize("precision", ["foo", "../x", "bnb4"])
+def test_precision_that_nobody_makes_is_not_advised(precision: str, folder: Path) -> None:
+    bundle = Bundle(folder)
+    with pytest.raises(VlmRosError, match=f"'{VISION}' at fp32, not at {precision}: choose one of these"):
+        bundle.onnx(VISION, bundle.best_precision(VISION, precision))
 
 
 def test_answers_are_ours_when_there_is_no_generation_config(folder: Path, ours: list) -> None:

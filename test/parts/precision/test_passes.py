@@ -15,6 +15,7 @@ from vlm_ros.build.precision.passes import PASSES, write_part
 from vlm_ros.core.agreement import agreement_of
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadConfig, BuildFailed
+from vlm_ros.core.onnx_files import MADE_HERE
 
 PARTS = ("decoder_model_merged", "embed_tokens", "vision_encoder")
 
@@ -39,6 +40,10 @@ def test_part_is_valid_smaller_and_close(bundle: Bundle, part: str, precision: s
     expected, made = answers(bundle.onnx(part), feeds, tmp_path), answers(path, feeds, tmp_path)
     for name, array in expected.items():
         assert agreement_of(made[name], array).correlation > (ROUGH if "q4" in precision else CLOSE), name
+
+
+def test_what_bundles_say_can_be_made_is_what_can_be_made() -> None:
+    assert set(MADE_HERE) == set(PASSES)
 
 
 def test_graph_stays_as_it_was_when_a_pass_reads_it(bundle: Bundle) -> None:
