@@ -13,6 +13,7 @@ from vlm_ros.core.errors import BadConfig
 from vlm_ros.core.places import find_bundle
 
 DIFFERS = 1
+_ALONG = "take only these along, and of parts that have none of them the most faithful (default: all)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pack = actions.add_parser("pack", help="write a bundle and its checksums to one file")
     pack.add_argument("bundle", metavar="BUNDLE", help="name or folder of a model")
     pack.add_argument("--out", type=Path, required=True, metavar="FILE", help="the archive, a tar file")
-    pack.add_argument("--precision", default="", metavar="P,P", help="take only these along (default: all)")
+    pack.add_argument("--precision", default="", metavar="P,P", help=_ALONG)
     unpack = actions.add_parser("unpack", help="check every byte of an archive and make a bundle of it")
     unpack.add_argument("archive", type=Path, metavar="FILE", help="what `pack` wrote")
     unpack.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the bundle, a new one")
