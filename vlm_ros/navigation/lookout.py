@@ -28,6 +28,8 @@ _FURTHEST_M = 14.0
 _WAY_COSTS = 1.6
 _DOUBTFUL_M = 10.0
 """A way that costs so much more than the straight line is as likely to fail as e to 1."""
+_BEHIND_WALLS_M = 4.0
+"""What a way leads to that costs so much more than the straight line is no floor of this room, as likely as e to 1."""
 _FITS = 0.5
 _SHOWN_BEFORE = 0.15
 """What a direction is still worth where the camera has looked that way from close by."""
@@ -84,12 +86,12 @@ def best_place(
         return None
     x_m, y_m = (middle[cells] for middle in ways.grid.centres_m)
     grid, unseen = memory.belief.grid, 1.0 - memory.floor.seen
-    by_sector = views(memory.ground, grid, x_m, y_m, _recall(memory), np.stack([memory.interest, unseen]))
+    worths = np.stack([memory.interest, unseen]) * np.exp(-ways.detour_m(*grid.centres_m) / _BEHIND_WALLS_M)
+    by_sector = views(memory.ground, grid, x_m, y_m, _recall(memory), worths)
     beside = memory.looks.shown_from_beside(x_m, y_m, SECTORS, memory.eyes.half_fov_rad)
     shown, floor = (by_sector * np.where(beside, _SHOWN_BEFORE, 1.0)).sum(axis=2)
-    away_m, cost_m = np.hypot(x_m - senses.pose.x_m, y_m - senses.pose.y_m), ways.cost_m[cells]
-    sure = np.exp(-np.maximum(0.0, cost_m - away_m) / _DOUBTFUL_M)
-    promise = sure * shown / (_WAY_COSTS * cost_m / config.cruise_mps + _looking_around_s(senses, config))
+    sure = np.exp(-ways.detour_m(x_m, y_m) / _DOUBTFUL_M)
+    promise = sure * shown / (_WAY_COSTS * ways.cost_m[cells] / config.cruise_mps + _looking_around_s(senses, config))
     if kept is not None:
         promise[-1] *= _KEEP_ON
     best = int(np.argmax(promise))

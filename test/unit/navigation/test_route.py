@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from vlm_ros.core.motion import Pose
@@ -52,3 +53,12 @@ def test_way_through_a_barrier_costs_more_than_the_way_around_it():
     assert 1.2 <= open_.cost_to(behind) < 2.2
     assert closed.cost_to(behind) > 2.5 * open_.cost_to(behind)
     assert closed.cost_to(Place(-1.2, 0.0)) < 0.5 * closed.cost_to(behind)
+
+
+def test_detour_is_what_a_way_costs_beyond_the_straight_line():
+    closed = Ways(barrier(*(0.2 * number for number in range(-10, 11))), ORIGIN)
+    before_m, behind_m, outside_m = closed.detour_m(np.array([-1.2, 1.2, 40.0]), np.zeros(3))
+    assert 0.0 <= before_m < 1.0
+    assert behind_m > 2.0
+    assert behind_m == pytest.approx(closed.cost_to(Place(1.2, 0.0)) - 1.2)
+    assert outside_m == np.inf
