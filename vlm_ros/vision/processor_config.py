@@ -35,6 +35,13 @@ _WITHOUT_EFFECT = frozenset(
     )
 )
 """Keys that cannot change the pixels of one RGB picture."""
+_FLAGS = frozenset(
+    (
+        *("do_resize", "default_to_square", "do_center_crop", "do_rescale", "do_normalize"),
+        *("do_image_splitting", "use_thumbnail"),
+    )
+)
+"""Keys that are true or false; null counts as false."""
 
 _SHORTEST_EDGE_TYPES = ("CLIP", "ChineseCLIP", "Llava")
 """Processors that mean the shortest edge where ``size`` is one number; others mean a square, unless they say so."""
@@ -83,6 +90,8 @@ class ProcessorConfig:
 
 def _refuse_unsupported(content: Mapping[str, Any], own_keys: Collection[str] = ()) -> None:
     for key, value in content.items():
+        if key in _FLAGS and not isinstance(value, (bool, type(None))):
+            raise _refused(key, value, "expected true or false")
         if key not in _READ | _WITHOUT_EFFECT and key not in own_keys and value not in (None, False):
             raise _refused(key, value, "this step is not supported")
 

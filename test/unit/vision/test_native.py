@@ -50,6 +50,7 @@ def test_picture_is_refused_when_it_is_too_narrow(shape):
         ({"tile_size": 500}, "tile_size 500: .*whole blocks of 32"),
         ({"max_image_tokens": "many"}, "'max_image_tokens': 'many', expected a number"),
         ({"max_pixels_tolerance": "much"}, "'max_pixels_tolerance': 'much', expected a number"),
+        ({"use_thumbnail": "false"}, "'use_thumbnail': 'false', expected true or false"),
         ({"do_flip": True}, "'do_flip': True, this step is not supported"),
     ],
 )
