@@ -24,7 +24,7 @@ def rgb_from_compressed(data: Any, format: str = "") -> RgbImage:
     if "compressedDepth" in format:
         raise BadImage(f"a depth image ('{format}') shows no scene: subscribe to the colour camera's topic")
     name = f"compressed image ('{format}', {memoryview(data).nbytes} bytes)"
-    rgb = rgb_from_pillow(opened(BytesIO(data), name, formats=("JPEG", "PNG")))
+    rgb = rgb_from_pillow(opened(BytesIO(data), name, formats=("JPEG", "PNG")), name)
     return rgb[..., ::-1] if _stored_as_rgb(format) else rgb
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from vlm_ros.core.errors import BadImage
@@ -20,7 +21,8 @@ def frame_from_file(path: Path) -> Frame:
     """
     if not path.is_file():
         raise BadImage(f"no image file at '{path}'")
-    return Frame(rgb_from_pillow(_on_white(_upright(opened(path, f"'{path}'"), path))))
+    name = f"'{path}'"
+    return Frame(rgb_from_pillow(_on_white(_upright(opened(path, name), path)), name))
 
 
 def _upright(image: Image.Image, path: Path) -> Image.Image:
@@ -33,5 +35,14 @@ def _upright(image: Image.Image, path: Path) -> Image.Image:
 def _on_white(image: Image.Image) -> Image.Image:
     if "A" not in image.getbands() and "transparency" not in image.info:
         return image
+    if image.mode.startswith("I"):
+        return _wide_grey_on_white(image)
     layer = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+
+
+def _wide_grey_on_white(image: Image.Image) -> Image.Image:
+    """16-bit grey in which one level is transparent; Pillow's way to RGBA would make all others white as well."""
+    grey = np.array(image)
+    grey[grey == image.info["transparency"]] = 65535
+    return Image.fromarray(grey)

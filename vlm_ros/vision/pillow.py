@@ -6,14 +6,18 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from vlm_ros.core.errors import BadImage
 from vlm_ros.core.frame import RgbImage
-from vlm_ros.vision.packed import rgb_from_grey16
+from vlm_ros.vision.packed import rgb_from_grey, rgb_from_grey16
 
 MAX_PIXELS = 1 << 26
 """A picture of 8192 x 8192; what claims to be larger is refused before any memory is taken for it."""
+
+_ROUNDING = 0.01
+"""How far numbers may lie beyond black and white, relative to white, as sums of weighted colours do."""
 
 
 def opened(source: BytesIO | Path, name: str, formats: tuple[str, ...] | None = None) -> Image.Image:
@@ -35,11 +39,30 @@ def opened(source: BytesIO | Path, name: str, formats: tuple[str, ...] | None = 
     return image
 
 
-def rgb_from_pillow(image: Image.Image) -> RgbImage:
-    """Pixels of ``image`` without its alpha; 16-bit grey becomes 8-bit grey."""
+def rgb_from_pillow(image: Image.Image, name: str) -> RgbImage:
+    """Pixels of ``image`` without its alpha; 16-bit grey, and numbers of 0 to 1 or 0 to 255, become 8-bit grey.
+
+    Raises ``BadImage``, which calls it ``name``, for other numbers.
+    """
     if image.mode.startswith("I"):
         return rgb_from_grey16(np.asarray(image).clip(0, 65535)[..., None])
+    if image.mode == "F":
+        return rgb_from_grey(_levels(np.asarray(image), name)[..., None])
     return np.asarray(image.convert("RGB"))
+
+
+def _levels(numbers: NDArray[np.float32], name: str) -> NDArray[np.uint8]:
+    """The nearest of 256 levels; a picture whose largest number is below 2 would be black unless 1 is its white."""
+    if not np.isfinite(numbers).all():
+        raise BadImage(f"{name} holds NaN or infinite numbers: fill these pixels, and save it again")
+    darkest, brightest = float(numbers.min()), float(numbers.max())
+    white = 1 if brightest < 2 else 255
+    if darkest < -_ROUNDING * white or brightest > (1 + _ROUNDING) * white:
+        raise BadImage(
+            f"{name} holds numbers from {darkest:g} to {brightest:g}, and pixels are read from 0 to 1 or "
+            "from 0 to 255: scale it to one of these, and save it again"
+        )
+    return (numbers * np.float32(255 / white)).clip(0, 255).round().astype(np.uint8)
 
 
 def resized(rgb: RgbImage, size: tuple[int, int], resample: int) -> RgbImage:
