@@ -202,8 +202,17 @@ FAMILIES = (
 
 
 _ALIKE = {
-    "fast_vlm": "llava_qwen2",
+    **dict.fromkeys(("fast_vlm", "bunny-phi", "bunny-qwen2"), "llava_qwen2"),
     **dict.fromkeys(("paligemma", "gemma3", "gemma3n", "gemma4"), "llava_onevision"),
+    **dict.fromkeys(("llava_next", "llava_mistral", "phi3_v", "phi4_multimodal", "phi4mm"), "llava_onevision"),
+    **dict.fromkeys(("deepseek_vl_v2", "molmo", "ovis"), "llava_onevision"),
+    **dict.fromkeys(("deepseek_vl", "deepseek_vl_hybrid", "multi_modality", "janus", "moondream1"), "llava"),
+    **dict.fromkeys(("instructblip", "instructblipvideo", "florence2", "kosmos-2"), "blip-2"),
+    **dict.fromkeys(("pixtral", "mistral3"), "qwen2_vl"),
+    **dict.fromkeys(("glm4v", "glm4v_moe"), "qwen2_5_vl"),
+    **dict.fromkeys(("got_ocr2", "aya_vision"), "internvl"),
+    **dict.fromkeys(("siglip", "siglip2", "groupvit", "owlvit", "owlv2"), "clip"),
+    **dict.fromkeys(("git", "vision-encoder-decoder"), "blip"),
 }
 """The known type most like an unknown one, where the name tells of another: the same parts, and pictures read alike."""
 
@@ -245,7 +254,7 @@ def family_of(config: Mapping[str, Any], folder: object) -> Family:
     if family:
         return family
     kind = config.get("model_type")
-    by_type = {model_type: row for row in FAMILIES for model_type in row.model_types}
+    by_type = {model_type: row for row in reversed(FAMILIES) for model_type in row.model_types}  # the first counts
     nearest = _ALIKE.get(str(kind)) or difflib.get_close_matches(str(kind), by_type, n=1, cutoff=0.0)[0]
     architectures = ", ".join(map(str, config.get("architectures") or ["none named"]))
     raise BadBundle(

@@ -71,6 +71,12 @@ def test_an_unknown_type_is_refused_with_the_nearest_that_is_known():
         ("internvl_chat", "internvl .*InternVL3, .*-hf"),
         ("paligemma", "llava_onevision"),
         ("gemma3", "llava_onevision"),
+        ("llava_next", "llava_onevision"),
+        ("phi4_multimodal", "llava_onevision"),
+        ("deepseek_vl", "llava .*LLaVA-1.5"),
+        ("instructblip", "blip-2 .*BLIP-2 with OPT"),
+        ("blip_2", "blip-2 .*BLIP-2 with OPT"),
+        ("siglip2", "clip .*CLIP"),
     ],
 )
 def test_the_nearest_has_the_same_parts_where_names_mislead(kind, nearest):
