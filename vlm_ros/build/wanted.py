@@ -93,6 +93,7 @@ def wanted_engine(
 def chosen_parts(bundle: Bundle, parts: Sequence[str]) -> Sequence[str]:
     """``parts``, or all of ``bundle`` where none are named; ``BadBundle`` where it has none."""
     if not (parts or bundle.parts):
+        bundle.refuse_checkpoint()
         raise BadBundle(f"'{bundle.folder}' has no onnx/*.onnx: export the model into it, or copy it again")
     return parts or bundle.parts
 

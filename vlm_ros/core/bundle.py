@@ -134,6 +134,7 @@ class Bundle:
             raise BadBundle(
                 f"'{self.folder}' has '{part}' at {', '.join(files)}, not at {precision}: choose one of these"
             )
+        self.refuse_checkpoint()
         there = ", ".join(sorted(path.name for path in self.folder.rglob("*.onnx"))) or "none"
         raise BadBundle(
             f"the bundle '{self.folder}' lacks 'onnx/{part}.onnx' (of ONNX files it has: {there}): "
@@ -152,6 +153,15 @@ class Bundle:
         """By precision, the files of each part that the family of this bundle is run from."""
         there, known = self._files(), known_parts(self.optional_json(CONFIG))
         return [there[part] for part in known if part in there]
+
+    def refuse_checkpoint(self) -> None:
+        """``BadBundle`` naming the way to a bundle where there are weights as transformers keeps them, and no graph."""
+        weights = [*self.folder.glob("model*.safetensors"), *self.folder.glob("pytorch_model*.bin")]
+        if weights and not any(self.folder.rglob("*.onnx")):
+            raise BadBundle(
+                f"'{self.folder}' is a checkpoint and has no ONNX files: make a bundle of it with  "
+                f"vlm_ros export {self.folder} --out DIR  and give DIR here"
+            )
 
     def _files(self) -> dict[str, dict[str, Path]]:
         config = self.optional_json(CONFIG)

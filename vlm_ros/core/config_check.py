@@ -23,7 +23,7 @@ def check_config(config: Mapping[str, Any], source: object) -> None:
     for place in (config, *(config.get(key) or {} for key in _OBJECTS)):
         _check_context(place, source)
     architectures = config.get("architectures") or []
-    if not isinstance(architectures, list):
+    if not isinstance(architectures, list) or not all(isinstance(name, str) for name in architectures):
         raise _refused(source, "architectures", architectures, "a list of names")
 
 
@@ -39,4 +39,4 @@ def _is_number(value: object) -> bool:
 
 
 def _refused(source: object, key: str, value: object, expected: str) -> BadBundle:
-    return BadBundle(f"'{source}' has '{key}': {value!r}, expected {expected}; correct it, or copy the bundle again")
+    return BadBundle(f"'{source}' has '{key}': {value!r}, expected {expected}; correct it, or copy it again")

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vlm_ros.core.bundle import CONFIG
 from vlm_ros.core.card import ModelCard
+from vlm_ros.core.config_check import check_config
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.core.families import card_defaults
 
@@ -64,13 +66,15 @@ def complete_card(folder: Path, facts: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a file of the checkpoint."""
+    """The object in a file of the checkpoint, with or without the mark that some editors put in front."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise BadBundle(f"'{path}' is not readable JSON ({error})") from error
     if not isinstance(content, dict):
         raise BadBundle(f"'{path}' holds a {type(content).__name__}, expected an object")
+    if path.name == CONFIG:
+        check_config(content, path)
     return content
 
 

@@ -62,3 +62,17 @@ def test_missing_file_is_named(checkpoint, folder, name):
     (checkpoint / name).unlink()
     with pytest.raises(BadBundle, match=name):
         write_bundle_files(checkpoint, folder)
+
+
+@pytest.mark.parametrize("architectures", ["LlavaForVision", [{}], [5]])
+def test_architectures_that_are_no_names_are_refused(checkpoint, folder, architectures):
+    (checkpoint / "config.json").write_text(json.dumps({"model_type": "llava", "architectures": architectures}))
+    with pytest.raises(BadBundle, match=r"config.json' has 'architectures': .*expected a list of names"):
+        write_bundle_files(checkpoint, folder)
+
+
+def test_mark_in_front_of_a_text_is_no_part_of_it(checkpoint, folder):
+    settings = {"image_processor": {"do_resize": True}}
+    (checkpoint / "processor_config.json").write_text(json.dumps(settings), encoding="utf-8-sig")
+    write_bundle_files(checkpoint, folder)
+    assert Bundle(folder).image_processor == {"do_resize": True}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vlm_ros.build.packing import pack
+from vlm_ros.build.wanted import chosen_parts
 from vlm_ros.core.answer import FreeText
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
@@ -92,6 +95,7 @@ WRONG: list[tuple[str, str, Any, str]] = [
     (CONFIG, "text_config", "llama", "'text_config': 'llama', expected an object"),
     (CONFIG, "vision_config", [1], r"'vision_config': \[1\], expected an object"),
     (CONFIG, "architectures", 5, "'architectures': 5, expected a list"),
+    (CONFIG, "architectures", [{}], r"'architectures': \[{}\], expected a list of names"),
     (CONFIG, "image_token_index", True, "'image_token_index': True, expected the number"),
     (CONFIG, "image_token_index", 2**70, "'image_token_index': 118.*, expected the number"),
     (CONFIG, "text_config", {"max_position_embeddings": -3}, "'max_position_embeddings': -3, expected a number"),
@@ -154,6 +158,21 @@ def test_files_that_are_there_are_named_when_a_part_is_missing(folder: Path) -> 
     (folder / "onnx" / "decoder_model_merged.onnx").rename(folder / "onnx" / "text_decoder.onnx")
     with pytest.raises(BadBundle, match=r"lacks 'onnx/decoder_model_merged.onnx' .*text_decoder\.onnx.*call the file"):
         answer(folder)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        answer,
+        lambda folder: chosen_parts(Bundle(folder), ()),
+        lambda folder: pack(Bundle(folder), folder / "packed.tar"),
+    ],
+)
+def test_export_is_named_when_a_checkpoint_stands_for_a_bundle(use: Callable[[Path], Any], folder: Path) -> None:
+    shutil.rmtree(folder / "onnx")
+    (folder / "model.safetensors").write_bytes(b"weights")
+    with pytest.raises(BadBundle, match=f"is a checkpoint .*vlm_ros export {folder} --out DIR"):
+        use(folder)
 
 
 def test_configuration_is_refused_when_it_is_nested_beyond_reading(folder: Path) -> None:
