@@ -13,6 +13,7 @@ from vlm_ros.core.card import ModelCard
 from vlm_ros.core.config_check import check_config
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.core.families import card_defaults
+from vlm_ros.core.lfs import check_content
 
 REQUIRED = ("config.json", "tokenizer_config.json")
 TOKENIZERS = ("tokenizer.json", "vocab.txt")
@@ -36,6 +37,7 @@ def write_bundle_files(checkpoint: Path, folder: Path) -> None:
         raise BadBundle(f"the checkpoint '{checkpoint}' lacks 'tokenizer.json': save it again with its processor")
     for name in (*REQUIRED, *OPTIONAL):
         if (checkpoint / name).is_file():
+            check_content(checkpoint / name)
             shutil.copyfile(checkpoint / name, folder / name)
     write_json(folder / "preprocessor_config.json", preprocessor_config(checkpoint))
     write_json(folder / "model_card.json", model_card(checkpoint))

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from transformers import LlavaForConditionalGeneration
 
+from vlm_ros.core.errors import BadBundle
 from vlm_ros.export.checkpoint import load_pretrained
 from vlm_ros.export.greedy import check_tokens
 from vlm_ros.export.part import NamedTensors, Part, PicturePart
@@ -43,8 +44,7 @@ class VisionEncoder(PicturePart):
         self.projector = model.model.multi_modal_projector
         config: Any = model.config.vision_config
         self.side_px = config.image_size
-        layers = model.config.vision_feature_layer
-        self.layers = [layers] if isinstance(layers, int) else list(layers)
+        self.layers = _feature_layers(model.config)
         self.first_token = 1 if model.config.vision_feature_select_strategy == "default" else 0
 
     def forward(self, inputs: NamedTensors) -> NamedTensors:
@@ -54,3 +54,15 @@ class VisionEncoder(PicturePart):
         """The states (batch, tokens, any) of the patches that the projector reads."""
         states = tower_output.hidden_states
         return torch.cat([states[layer][:, self.first_token :] for layer in self.layers], dim=-1)
+
+
+def _feature_layers(config: Any) -> list[int]:
+    """The hidden states that the projector reads, 0 being what goes into the first layer."""
+    named = config.vision_feature_layer
+    layers, count = [named] if isinstance(named, int) else list(named), config.vision_config.num_hidden_layers + 1
+    if not all(-count <= layer < count for layer in layers):
+        raise BadBundle(
+            f"the checkpoint has vision_feature_layer {named}, and its vision tower has the layers {-count} to "
+            f"{count - 1}: correct it in config.json"
+        )
+    return layers

@@ -9,6 +9,7 @@ import torch
 from safetensors import safe_open
 
 from vlm_ros.core.errors import BadBundle
+from vlm_ros.core.lfs import check_content
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -18,6 +19,17 @@ def weight_files(folder: Path) -> list[Path]:
         if files:
             return files
     raise BadBundle(f"'{folder}' has neither model*.safetensors nor pytorch_model*.bin: copy its weights")
+
+
+def check_weights(folder: Path) -> None:
+    """``BadBundle`` naming the file of weights that is missing, a placeholder of Git LFS, or cut or damaged.
+
+    torch's own files are not opened: only reading all of one would tell.
+    """
+    for file in weight_files(folder):
+        check_content(file)
+        if file.suffix == ".safetensors":
+            list(read_tensors(file, ()))  # opening it compares its header with its length
 
 
 def read_tensors(file: Path, beginnings: tuple[str, ...]) -> Iterator[tuple[str, torch.Tensor]]:

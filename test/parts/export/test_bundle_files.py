@@ -76,3 +76,9 @@ def test_mark_in_front_of_a_text_is_no_part_of_it(checkpoint, folder):
     (checkpoint / "processor_config.json").write_text(json.dumps(settings), encoding="utf-8-sig")
     write_bundle_files(checkpoint, folder)
     assert Bundle(folder).image_processor == {"do_resize": True}
+
+
+def test_placeholder_of_git_lfs_is_not_copied(checkpoint, folder):
+    (checkpoint / "tokenizer.json").write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(BadBundle, match=r"tokenizer.json' is a placeholder of Git LFS"):
+        write_bundle_files(checkpoint, folder)
