@@ -141,6 +141,15 @@ class Bundle:
             "export or copy it again, or call the file that it is so"
         )
 
+    def refuse_checkpoint(self) -> None:
+        """``BadBundle`` naming the way to a bundle where there are weights as transformers keeps them, and no graph."""
+        weights = [*self.folder.glob("model*.safetensors"), *self.folder.glob("pytorch_model*.bin")]
+        if weights and not any(self.folder.rglob("*.onnx")):
+            raise BadBundle(
+                f"'{self.folder}' is a checkpoint and has no ONNX files: make a bundle of it with  "
+                f"vlm_ros export {self.folder} --out DIR  and give DIR here"
+            )
+
     def _is_of_others(self, precision: str) -> bool:
         """Whether some part comes at ``precision``, and those that do not must be run at another."""
         return not self._can_be_made(precision) and any(precision in files for files in self._run_files())
@@ -153,15 +162,6 @@ class Bundle:
         """By precision, the files of each part that the family of this bundle is run from."""
         there, known = self._files(), known_parts(self.optional_json(CONFIG))
         return [there[part] for part in known if part in there]
-
-    def refuse_checkpoint(self) -> None:
-        """``BadBundle`` naming the way to a bundle where there are weights as transformers keeps them, and no graph."""
-        weights = [*self.folder.glob("model*.safetensors"), *self.folder.glob("pytorch_model*.bin")]
-        if weights and not any(self.folder.rglob("*.onnx")):
-            raise BadBundle(
-                f"'{self.folder}' is a checkpoint and has no ONNX files: make a bundle of it with  "
-                f"vlm_ros export {self.folder} --out DIR  and give DIR here"
-            )
 
     def _files(self) -> dict[str, dict[str, Path]]:
         config = self.optional_json(CONFIG)
