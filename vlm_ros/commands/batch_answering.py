@@ -9,9 +9,10 @@ from itertools import product
 from pathlib import Path
 
 from vlm_ros.commands.answering import json_from_answer, load_checked
+from vlm_ros.commands.bounds import at_least
 from vlm_ros.core.answer import AnswerForm
 from vlm_ros.core.bundle import Bundle
-from vlm_ros.core.errors import BadConfig, BadImage
+from vlm_ros.core.errors import BadImage
 
 BATCH = 8
 """Answers at once where nobody says otherwise; weights are read once for all of them."""
@@ -27,8 +28,7 @@ def print_answers(
     from vlm_ros.models.batching import Request, ask_all
     from vlm_ros.vision.loading import frame_from_file
 
-    if arguments.batch < 1:
-        raise BadConfig(f"--batch is {arguments.batch}: give 1 or more")
+    at_least(1, "--batch", arguments.batch)
     missing = [str(path) for path in images if not path.is_file()]
     if missing:
         raise BadImage(f"no image file at '{missing[0]}'")

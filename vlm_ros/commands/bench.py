@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlm_ros.build.store import EngineStore, default_folder
+from vlm_ros.commands.bounds import at_least
 from vlm_ros.commands.choosing import checked_precisions, choose_precisions
 from vlm_ros.commands.progress import shown_progress
 from vlm_ros.core.bundle import AUTO, PRECISIONS
-from vlm_ros.core.errors import BadConfig
 from vlm_ros.core.places import find_bundle
 
 if TYPE_CHECKING:
@@ -55,12 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
     from vlm_ros.benchmark.material import make_material, material_from_bundle
 
     precisions = checked_precisions(arguments.precision, (*PRECISIONS, AUTO))
-    effort = Effort(
-        _at_least(1, arguments, "threads"),
-        _at_least(1, arguments, "rounds"),
-        _at_least(3, arguments, "tokens"),
-        cuda=_wants_cuda(arguments),
-    )
+    for least, name in ((1, "threads"), (1, "rounds"), (3, "tokens"), (1, "parameters")):
+        at_least(least, f"--{name}", getattr(arguments, name))
+    effort = Effort(arguments.threads, arguments.rounds, arguments.tokens, cuda=_wants_cuda(arguments))
     cache = arguments.cache or default_folder().parent / "bench"
     store = EngineStore(cache / "engines")
     with shown_progress() as report:
@@ -88,13 +85,6 @@ def _wants_cuda(arguments: argparse.Namespace) -> bool:
 
     check_providers(CUDA_PROVIDERS)
     return True
-
-
-def _at_least(least: int, arguments: argparse.Namespace, name: str) -> int:
-    value: int = getattr(arguments, name)
-    if value < least:
-        raise BadConfig(f"--{name} is {value}: {least} or more can be measured")
-    return value
 
 
 def _keep(report: Report, folder: Path) -> None:

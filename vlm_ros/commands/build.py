@@ -9,6 +9,7 @@ from vlm_ros.build.building import build_bundle
 from vlm_ros.build.store import EngineStore
 from vlm_ros.build.tensorrt.options import LEVELS, TensorRtOptions
 from vlm_ros.build.vendors import ONNXRUNTIME, RUNTIMES, builder_for
+from vlm_ros.commands.bounds import at_least
 from vlm_ros.commands.pictures import add_picture_arguments
 from vlm_ros.commands.progress import shown_progress
 from vlm_ros.core.bundle import AUTO, PRECISIONS, Bundle
@@ -48,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Build what the engine store lacks, and say where everything lies."""
     from vlm_ros.service.checking import answer_check
 
+    at_least(1, "--batch", arguments.batch)
+    at_least(0, "--workspace-mb", arguments.workspace_mb)
     bundle, store = Bundle(find_bundle(arguments.bundle)), EngineStore()
     chosen = _choose(bundle, store, arguments) if arguments.precision == AUTO else {}
     with shown_progress() as report:

@@ -13,6 +13,7 @@ from vlm_ros.build.manifest import Manifest
 from vlm_ros.build.needs import Devices, sources_of, unneeded_by, usable
 from vlm_ros.build.store import EngineStore
 from vlm_ros.build.vendors import devices_here
+from vlm_ros.commands.bounds import at_least
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BuildFailed
 from vlm_ros.core.places import find_bundle, shipped_bundles
@@ -119,6 +120,7 @@ def _set_aside(store: EngineStore) -> str:
 
 
 def _prune(store: EngineStore, arguments: argparse.Namespace) -> int:
+    at_least(0, "--unused-days", arguments.unused_days)
     folders = [*shipped_bundles().values(), *map(find_bundle, arguments.model)]
     unneeded = unneeded_by(devices_here(), sources_of(map(Bundle, folders)), arguments.unused_days * _DAY_S)
     gone = store.prune(unneeded, dry_run=arguments.dry_run)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vlm_ros.commands.bounds import at_least
 from vlm_ros.core.errors import BadImage
 
 if TYPE_CHECKING:
@@ -23,8 +24,10 @@ def add_picture_arguments(parser: argparse.ArgumentParser) -> None:
 def pictures(folder: Path | None, count: int, seed: int) -> list[Frame]:
     """``count`` pictures out of ``folder``, others for another ``seed`` while they last; without it, simulated rooms.
 
-    Raises ``BadImage`` where the folder has none, ``MissingLibrary`` without folder and simulator.
+    Raises ``BadConfig`` where ``count`` is below 1, since a check on no picture refuses nothing, ``BadImage`` where
+    the folder has none, ``MissingLibrary`` without folder and simulator.
     """
+    at_least(1, "--pictures", count)
     return _simulated(count, seed) if folder is None else _from_folder(folder, count, seed)
 
 

@@ -75,7 +75,15 @@ def test_made_model_is_measured_against_transformers(tmp_path):
     assert 0 < figures["rss_ratio"] < 1
 
 
-@pytest.mark.parametrize(("option", "value"), [("--precision", "fp33"), ("--threads", "0"), ("--tokens", "2")])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--precision", "fp33"),
+        ("--threads", "0"),
+        ("--tokens", "2"),
+        *[("--parameters", value) for value in ("nan", "inf", "-5.0", "0.0")],
+    ],
+)
 def test_value_is_refused_by_name(option, value, tmp_path):
     done = bench(option, value, cache=tmp_path)
     assert done.returncode == 2

@@ -161,6 +161,8 @@ def test_match_sorts_pictures_for_a_single_text(picture):
         (["describe", "nowhere.png", "--model", "no-such-model"], "no-such-model"),
         (["ask", "nowhere.png", "?", "--schema", "no-such-schema", "--model", BUNDLE], "no-such-schema"),
         (["build", "no-such-model"], "no-such-model"),
+        (["build", BUNDLE, "--batch", "0"], "--batch is 0"),
+        (["build", BUNDLE, "--workspace-mb", "-5"], "--workspace-mb is -5"),
         (["export", "no-such-checkpoint", "--out", "out"], "no-such-checkpoint"),
     ],
 )

@@ -91,6 +91,15 @@ def test_prune_removes_what_no_device_or_model_here_needs(
     assert store.entries() == []
 
 
+@pytest.mark.parametrize("days", ["nan", "inf", "-1.0"])
+def test_days_that_are_no_finite_time_are_refused(
+    store: EngineStore, days: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["engines", "prune", "--unused-days", days]) == 2
+    assert f"--unused-days is {days}: give 0 or more" in capsys.readouterr().err
+    assert len(store.entries()) == 3
+
+
 def test_prune_keeps_the_engines_of_a_gate_that_is_named(
     store: EngineStore, capsys: pytest.CaptureFixture[str]
 ) -> None:

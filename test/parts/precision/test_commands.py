@@ -104,6 +104,20 @@ def test_precision_is_named_when_nobody_knows_it(command: str, capsys: pytest.Ca
     assert "q5" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("count", ["0", "-1"])
+@pytest.mark.parametrize(
+    "words",
+    [["quantize", "--precision", "qdq"], ["validate"], ["build", "--precision", "auto"]],
+    ids=lambda words: words[0],
+)
+def test_check_on_no_picture_is_refused(
+    words: list[str], count: str, quantized: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([words[0], str(quantized), *words[1:], "--pictures", count]) == 2
+    assert f"--pictures is {count}: give 1 or more" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.choice.json"))
+
+
 def test_command_is_named_when_the_precision_was_not_made(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", str(TINY), "--precision", "q4", "--images", str(images), "--pictures", "1"]) == 2
     assert f"vlm_ros quantize {TINY} --precision q4" in capsys.readouterr().err
