@@ -13,7 +13,7 @@ from vlm_ros.commands.pictures import add_picture_arguments, pictures
 from vlm_ros.commands.progress import Report, shown_progress
 from vlm_ros.commands.validation_report import Findings, show_findings, write_findings
 from vlm_ros.core.bundle import PRECISIONS, Bundle
-from vlm_ros.core.errors import BadBundle, BadConfig, require
+from vlm_ros.core.errors import BadBundle, BadConfig, BuildFailed, require
 from vlm_ros.core.places import find_bundle
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def _findings(
     reference = record_runners(bundle, runners, frames) if runners else record(bundle, {}, frames)
     parts: list[PartReport] = []
     answers: dict[str, float] = {}
+    unanswered: dict[str, str] = {}
     precisions = wanted or _precisions_there(bundle, list(reference.feeds), with_fp32=bool(runners))
     for number, precision in enumerate(precisions):
         report(f"checking {precision}", number / len(precisions))
@@ -80,9 +81,13 @@ def _findings(
             validate_part(bundle, part, precision, feeds, runners.get(part)) for part, feeds in reference.feeds.items()
         ]
         graphs = {part: bundle.onnx(part, precision) for part in reference.feeds}
-        answers[precision] = answer_agreement(bundle, record(bundle, graphs, frames), reference)
+        try:
+            answers[precision] = answer_agreement(bundle, record(bundle, graphs, frames), reference)
+        except BuildFailed as error:  # what the parts showed says why, and other precisions may be good
+            answers[precision], unanswered[precision] = 0.0, str(error)
     memory = _memory(bundle, precisions, list(reference.feeds))
-    return Findings(bundle.name, str(checkpoint) if checkpoint else "its fp32 graphs", parts, answers, memory)
+    beside = str(checkpoint) if checkpoint else "its fp32 graphs"
+    return Findings(bundle.name, beside, parts, answers, unanswered, memory)
 
 
 def _checkpoint_runners(bundle: Bundle, checkpoint: Path) -> Mapping[str, Runner]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,31 +22,35 @@ class Findings:
     """Of every part at every precision, compared with ``reference``; ``answers`` is the share of tokens of whole
     answers that are as in the reference.
 
-    ``answers`` and ``memory`` are by precision; ``memory`` lacks those that cannot be foreseen.
+    ``answers``, ``unanswered`` and ``memory`` are by precision: ``unanswered`` says why the whole model gives no answer
+    at one, ``memory`` lacks those that cannot be foreseen.
     """
 
     model: str
     reference: str
     parts: Sequence[PartReport]
     answers: Mapping[str, float]
+    unanswered: Mapping[str, str]
     memory: Mapping[str, RunMemory]
 
     @property
     def passed(self) -> bool:
-        """Whether all parts may be used."""
-        return all(part.passed for part in self.parts)
+        """Whether all parts may be used, and the whole model answers with them."""
+        return all(part.passed for part in self.parts) and not self.unanswered
 
     def to_json(self, *, layers: bool) -> dict[str, Any]:
-        """Everything, with or without the ranges of the layers."""
+        """Everything, with or without the ranges of the layers; ``None`` where a figure is no finite number."""
         parts = [part.to_json() for part in self.parts]
-        return {
+        everything = {
             "model": self.model,
             "reference": self.reference,
             "passed": self.passed,
             "answers": dict(self.answers),
+            "unanswered": dict(self.unanswered),
             "memory": {precision: vars(memory) for precision, memory in self.memory.items()},
             "parts": [{name: value for name, value in part.items() if layers or name != "layers"} for part in parts],
         }
+        return {name: _finite(value) for name, value in everything.items()}
 
 
 def write_findings(findings: Findings, folder: Path) -> None:
@@ -72,6 +77,8 @@ def show_findings(findings: Findings) -> None:
     for part in findings.parts:
         for fault in part.faults:
             console.print(f"{part.part} at {part.precision}: {fault}", style="red", markup=False, soft_wrap=True)
+    for precision, reason in findings.unanswered.items():
+        console.print(f"no answers at {precision}: {reason}", style="red", markup=False, soft_wrap=True)
     for precision, memory in findings.memory.items():
         print(_sentence(precision, memory))
 
@@ -90,6 +97,15 @@ def _row(part: PartReport, answers: Mapping[str, float]) -> tuple[str, ...]:
         "" if part.tokens is None else f"{answers[part.precision]:.0%}",
         "passed" if part.passed else "[bold red]not used[/]",
     )
+
+
+def _finite(value: Any) -> Any:
+    """``value`` as JSON can say it, which has no word for NaN and infinity."""
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _sentence(precision: str, memory: RunMemory) -> str:

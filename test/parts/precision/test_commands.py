@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from parts import TINY
 from PIL import Image
@@ -17,6 +18,7 @@ from vlm_ros.build.store import EngineStore
 from vlm_ros.cli import main
 from vlm_ros.commands.choosing import Material, checked_together
 from vlm_ros.commands.pictures import pictures
+from vlm_ros.commands.validation_report import Findings
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.models.recording import record
 
@@ -102,6 +104,37 @@ def test_all_parts_stay_fp32_when_together_they_answer_otherwise(quantized: Path
 def test_precision_is_named_when_nobody_knows_it(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, str(TINY), "--precision", "q5", "--images", "nowhere"]) == 2
     assert "q5" in capsys.readouterr().err
+
+
+def test_precision_that_cannot_answer_is_reported_beside_one_that_can(
+    quantized: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A weight that is not a number: the layer that holds it is what validate is asked for."""
+    folder = shutil.copytree(quantized, tmp_path / "spoilt")
+    model = onnx.load(folder / "onnx" / "vision_encoder.onnx")
+    product = next(node for node in model.graph.node if node.op_type == "MatMul")
+    weight = next(tensor for tensor in model.graph.initializer if tensor.name in product.input)
+    spoilt = onnx.numpy_helper.to_array(weight).copy()
+    spoilt[0, 0] = np.nan
+    weight.CopyFrom(onnx.numpy_helper.from_array(spoilt, weight.name))
+    for part in PARTS - {"vision_encoder"}:
+        shutil.copy(folder / "onnx" / f"{part}.onnx", folder / "onnx" / f"{part}_fp16.onnx")
+    onnx.save(model, folder / "onnx" / "vision_encoder_fp16.onnx")
+    words = ["validate", str(folder), "--precision", "fp16,int8", "--images", str(images), "--pictures", "1"]
+    assert main([*words, "--out", str(tmp_path)]) == 1
+    shown = capsys.readouterr().out
+    assert f"vision_encoder at fp16: first wrong layer '{product.name}'" in shown
+    assert "no answers at fp16: the decoder gives logits that are not numbers" in shown
+    report = json.loads((tmp_path / "report.json").read_text(), parse_constant=pytest.fail)
+    assert report["answers"]["fp16"] == 0.0 < report["answers"]["int8"]
+    assert report["parts"][0]["outputs"]["image_features"]["correlation"] is None
+    assert report["parts"][3]["precision"] == "int8"
+    assert report["parts"][3]["passed"]
+
+
+def test_findings_have_not_passed_where_the_parts_do_and_the_model_gives_no_answer() -> None:
+    assert Findings("tiny", "its fp32 graphs", (), {"int8": 1.0}, {}, {}).passed
+    assert not Findings("tiny", "its fp32 graphs", (), {"int8": 0.0}, {"int8": "no numbers"}, {}).passed
 
 
 @pytest.mark.parametrize("count", ["0", "-1"])

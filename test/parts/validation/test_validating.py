@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +112,14 @@ def test_both_files_are_named_when_they_are_of_two_parts(bundle: Bundle) -> None
     shutil.copy(bundle.onnx(VISION), bundle.folder / "onnx" / "embed_tokens_int8.onnx")
     with pytest.raises(BadBundle, match="embed_tokens_int8.onnx.*embed_tokens.onnx"):
         validate_part(bundle, "embed_tokens", "int8", [tiny_feeds("embed_tokens")])
+
+
+def test_worst_is_the_output_that_is_no_number(bundle: Bundle) -> None:
+    report = validate_part(bundle, VISION, "fp32", [tiny_feeds(VISION)])
+    (good,) = report.outputs.values()
+    bad = replace(good, correlation=math.nan)
+    for outputs in ({"one": good, "two": bad}, {"one": bad, "two": good}):
+        assert replace(report, outputs=outputs).worst is bad
 
 
 def test_picture_has_a_row_for_each_report(bundle: Bundle, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -41,8 +42,8 @@ class PartReport:
 
     @property
     def worst(self) -> Agreement:
-        """Of the output that correlates least."""
-        return min(self.outputs.values(), key=lambda agreement: agreement.correlation)
+        """Of the output that correlates least: not at all where that is no number."""
+        return min(self.outputs.values(), key=lambda one: -math.inf if math.isnan(one.correlation) else one.correlation)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, and whether the part passed."""
