@@ -43,7 +43,9 @@ def hold(paths: Iterable[Path]) -> Iterator[None]:
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody holds ``path``; a path that cannot be read is held by nobody."""
+    """Whether somebody holds the file ``path``; what is no file, or cannot be read, is held by nobody."""
+    if not path.is_file():
+        return False
     try:
         with path.open("rb") as file:
             return not _taken(file)

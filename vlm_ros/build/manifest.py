@@ -36,7 +36,10 @@ class Manifest:
     @classmethod
     def read(cls, folder: Path) -> Manifest:
         """The manifest in ``folder``; ``OSError``, ``ValueError``, ``TypeError`` or ``KeyError`` where it has none."""
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        path = folder / MANIFEST
+        if not path.is_file():  # reading a pipe would wait for ever
+            raise FileNotFoundError(f"no file '{path}'")
+        content = json.loads(path.read_text(encoding="utf-8"))
         return cls(**{**content, "key": EngineKey(**content["key"])})
 
     def write(self, folder: Path) -> Path:

@@ -116,7 +116,7 @@ class EngineStore:
             gone = {folder: reason for folder, reason in reasons.items() if reason and not is_held(folder / MANIFEST)}
             gone.update((path, "set aside as bad") for path in sorted((self.folder / _QUARANTINE).glob("*")))
             for path in () if dry_run else gone:
-                shutil.rmtree(path)
+                _remove(path)
             return gone
 
     def _finished(self) -> list[Path]:
@@ -172,6 +172,14 @@ def _reason(folder: Path, unneeded: Unneeded) -> str:
         return unneeded(Manifest.read(folder), folder.stat().st_mtime)
     except (OSError, ValueError, TypeError, KeyError):
         return "its manifest cannot be read"
+
+
+def _remove(path: Path) -> None:
+    """A folder with all that is in it; of a link, which may lead anywhere, the link alone."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _there(path: Path) -> bool:

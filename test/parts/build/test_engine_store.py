@@ -86,7 +86,12 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "manifest names no file": edit_manifest(checksums={}, sizes_bytes={}),
     "manifest of other types": edit_manifest(checksums=["engine"], sizes_bytes=3),
     "manifest with unknown fields": edit_manifest(colour="blue"),
+    "manifest a pipe": lambda engine: (
+        engine.with_name("manifest.json").unlink(),
+        os.mkfifo(engine.parent / "manifest.json"),
+    ),
     "folder is a file": lambda engine: (shutil.rmtree(engine.parent), engine.parent.write_text("x")),
+    "folder is a dangling link": lambda engine: (shutil.rmtree(engine.parent), engine.parent.symlink_to("nowhere")),
 }
 
 
@@ -100,7 +105,10 @@ def test_engine_is_set_aside_and_rebuilt_when_damaged(
     assert str(engine.parent) in caplog.text
     assert store.add(KEY, write).read_bytes() == CONTENT
     assert store.verify() == {}
-    assert len(list((store.folder / "quarantine").iterdir())) == 1
+    aside = list((store.folder / "quarantine").iterdir())
+    assert len(aside) == 1
+    assert list(store.prune(old)) == aside
+    assert not list((store.folder / "quarantine").iterdir())
 
 
 def test_engine_is_refused_when_it_was_built_for_another_device(store: EngineStore, engine: Path) -> None:
@@ -231,6 +239,21 @@ def test_quarantine_and_unreadable_engines_go_when_pruned(store: EngineStore, en
     unreadable.with_name("manifest.json").unlink()
     assert set(store.prune(old)) == {aside, unreadable.parent}
     assert not aside.exists()
+
+
+def test_link_goes_and_what_it_leads_to_stays_when_pruned(store: EngineStore, engine: Path, tmp_path: Path) -> None:
+    elsewhere = engine.parent.rename(tmp_path / "elsewhere")
+    engine.parent.symlink_to(elsewhere)
+    os.utime(elsewhere, (0, 0))
+    assert store.prune(old) == {engine.parent: "old"}
+    assert not engine.parent.is_symlink()
+    assert (elsewhere / engine.name).read_bytes() == CONTENT
+
+
+def test_engine_whose_manifest_is_a_pipe_goes_when_pruned(store: EngineStore, engine: Path) -> None:
+    DAMAGES["manifest a pipe"](engine)
+    assert store.entries() == []
+    assert store.prune(old) == {engine.parent: "its manifest cannot be read"}
 
 
 def test_bad_engines_are_set_aside_and_good_ones_stay_when_told(store: EngineStore, engine: Path) -> None:
