@@ -6,6 +6,7 @@ needs another choice, and every later start asks for ``auto`` alone.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -18,7 +19,7 @@ from pathlib import Path
 from vlm_ros.build.builder import EngineBuilder
 from vlm_ros.build.key import key_from_onnx
 from vlm_ros.build.store import EngineStore
-from vlm_ros.core.bundle import AUTO, Bundle
+from vlm_ros.core.bundle import AUTO, PRECISIONS, Bundle
 from vlm_ros.core.errors import BuildFailed
 
 _log = logging.getLogger(__name__)
@@ -64,18 +65,25 @@ def keep_choice(bundle: Bundle, part: str, choice: Choice, store: EngineStore, b
         temporary.replace(path)
     except OSError as error:
         raise BuildFailed(f"cannot write the choice of a precision to '{path}' ({error}): make room there") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def kept_precision(bundle: Bundle, part: str, store: EngineStore, builder: EngineBuilder) -> str | None:
-    """The precision that was chosen for ``part`` on this device; ``None`` where none was, or it cannot be read."""
+    """The precision that was chosen for ``part`` on this device; ``None`` where none was, or none that is known."""
     path = _path(bundle, part, store, builder)
     if not path.is_file():
         return None
     try:
-        return Choice(**json.loads(path.read_text(encoding="utf-8"))).precision
+        precision = Choice(**json.loads(path.read_text(encoding="utf-8"))).precision
     except (OSError, ValueError, TypeError) as error:
         _log.warning("the choice '%s' cannot be read (%s)", path, error)
         return None
+    if precision not in PRECISIONS:
+        _log.warning("the choice '%s' is of the precision '%s', which nobody knows", path, precision)
+        return None
+    return precision
 
 
 def _path(bundle: Bundle, part: str, store: EngineStore, builder: EngineBuilder) -> Path:

@@ -12,7 +12,7 @@ from vlm_ros.build.building import build_bundle, find_engines
 from vlm_ros.build.choice import Candidate, Choice, choose, keep_choice, kept_precision
 from vlm_ros.build.store import EngineStore
 from vlm_ros.core.bundle import Bundle
-from vlm_ros.core.errors import MissingEngine
+from vlm_ros.core.errors import BuildFailed, MissingEngine
 
 FP32, Q4 = Candidate("fp32", 0.010, ()), Candidate("q4", 0.004, ())
 
@@ -65,8 +65,23 @@ def test_choice_is_forgotten_when_the_device_or_the_model_changes(bundle: Bundle
     assert kept_precision(bundle, "a", store, FakeBuilder()) is None
 
 
-def test_choice_is_none_when_its_file_is_damaged(bundle: Bundle, store: EngineStore) -> None:
+@pytest.mark.parametrize(
+    "content",
+    ["{", '["int8"]', '{"precision": ["int8"], "reason": ""}', '{"precision": "fp99", "reason": ""}'],
+    ids=["cut", "a list", "list for a precision", "unknown precision"],
+)
+def test_choice_is_none_when_its_file_is_damaged(bundle: Bundle, store: EngineStore, content: str) -> None:
     keep_choice(bundle, "a", Choice("q4", "fast"), store, FakeBuilder())
     (path,) = store.folder.glob("*.choice.json")
-    path.write_text("{")
+    path.write_text(content)
     assert kept_precision(bundle, "a", store, FakeBuilder()) is None
+
+
+def test_nothing_stays_when_a_choice_cannot_be_kept(bundle: Bundle, store: EngineStore) -> None:
+    keep_choice(bundle, "a", Choice("q4", "fast"), store, FakeBuilder())
+    (path,) = store.folder.iterdir()
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(BuildFailed, match="cannot write the choice of a precision"):
+        keep_choice(bundle, "a", Choice("q4", "fast"), store, FakeBuilder())
+    assert list(store.folder.iterdir()) == [path]
