@@ -38,4 +38,6 @@ def _loads(library: str) -> bool:
 
 
 os.environ["MUJOCO_GL"] = choose_gl()
+# Mesa maps its cache of shaders into memory: on a full disk, the kernel ends the whole process for that (SIGBUS).
+os.environ.setdefault("MESA_SHADER_CACHE_DISABLE", "true")
 mujoco = require("mujoco", "pip install 'vlm_ros[sim]'")
