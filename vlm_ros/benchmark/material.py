@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlm_ros.benchmark.sizes import sizes_from_parameters
+from vlm_ros.benchmark.sizes import Sizes, sizes_from_parameters
 from vlm_ros.build.building import build_bundle
 from vlm_ros.build.choice import kept_precision
 from vlm_ros.build.external_data import total_bytes
+from vlm_ros.build.preflight import SKIP_VARIABLE, fits
 from vlm_ros.build.store import EngineStore
 from vlm_ros.core.bundle import AUTO, Bundle
-from vlm_ros.core.errors import BadBundle
+from vlm_ros.core.errors import BadBundle, NotEnoughMemory
 from vlm_ros.export.exporting import OPSETS, OnStep, export_bundle
 
 DECODER = "decoder_model_merged"
@@ -62,11 +63,15 @@ def material_from_bundle(folder: Path) -> Material:
 
 
 def make_material(cache: Path, parameters: float, precisions: Sequence[str], on_step: OnStep) -> Material:
-    """A LLaVA of about ``parameters`` random weights, made once and kept in ``cache``."""
+    """A LLaVA of about ``parameters`` random weights, made once and kept in ``cache``.
+
+    ``NotEnoughMemory`` where so many would not fit while they are drawn.
+    """
     sizes = sizes_from_parameters(parameters)
     folder = cache / f"llava-{sizes.parameters / 1e6:.0f}M"
     checkpoint = folder / "checkpoint"
     if not (checkpoint / "model_card.json").is_file():
+        _check_memory(sizes)
         on_step(f"draw {sizes.parameters / 1e6:.0f} million weights", 0.0)
         from vlm_ros.benchmark.peer.checkpoint import make_checkpoint
 
@@ -78,6 +83,16 @@ def make_material(cache: Path, parameters: float, precisions: Sequence[str], on_
     for precision in precisions:
         _make_precision(material, precision, on_step)
     return material
+
+
+def _check_memory(sizes: Sizes) -> None:
+    """Drawn, saved and exported in fp32, weights are in memory once, and nothing here takes less."""
+    needed_bytes = 4 * sizes.parameters
+    if not fits(needed_bytes):
+        raise NotEnoughMemory(
+            f"{sizes.parameters / 1e6:.0f} million weights take {needed_bytes / 1e9:.1f} GB while they are drawn, more "
+            f"than is free: give fewer --parameters, end other programs, or set {SKIP_VARIABLE}=1 to try"
+        )
 
 
 def engines_of(material: Material, mix: Mapping[str, str], store: EngineStore) -> dict[str, Path]:

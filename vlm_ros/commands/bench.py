@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from vlm_ros.build.store import EngineStore, default_folder
 from vlm_ros.commands.bounds import at_least
 from vlm_ros.commands.choosing import checked_precisions, choose_precisions
+from vlm_ros.commands.out_folder import make_out_folder
 from vlm_ros.commands.progress import shown_progress
 from vlm_ros.core.bundle import AUTO, PRECISIONS
 from vlm_ros.core.places import find_bundle
@@ -59,6 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
         at_least(least, f"--{name}", getattr(arguments, name))
     effort = Effort(arguments.threads, arguments.rounds, arguments.tokens, cuda=_wants_cuda(arguments))
     cache = arguments.cache or default_folder().parent / "bench"
+    out = arguments.out or cache / "report"
+    make_out_folder(out)
     store = EngineStore(cache / "engines")
     with shown_progress() as report:
         if arguments.model is None:
@@ -68,7 +71,6 @@ def run(arguments: argparse.Namespace) -> int:
         if AUTO in precisions:
             choose_precisions(material.bundle, store, None, _PICTURES, report)
         measured = run_benchmark(material, precisions, store, effort, report)
-    out = arguments.out or cache / "report"
     _keep(measured, out)
     if arguments.json:
         print(json.dumps(measured.to_json()))
@@ -91,7 +93,6 @@ def _keep(report: Report, folder: Path) -> None:
     from vlm_ros.benchmark.plot import draw_report
     from vlm_ros.benchmark.report import write_csv, write_json
 
-    folder.mkdir(parents=True, exist_ok=True)
     write_json(report, folder / "bench.json")
     write_csv(report, folder / "bench.csv")
     draw_report(report, folder / "bench.png")

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vlm_ros.commands.out_folder import make_out_folder
 from vlm_ros.commands.progress import shown_progress
 from vlm_ros.core.clock import monotonic_s
 from vlm_ros.core.errors import BadConfig
@@ -67,6 +68,8 @@ def _results(arguments: argparse.Namespace) -> list[EpisodeResult]:
     from vlm_ros.evaluation.running import run_scenes
 
     runs = _runs(arguments)
+    if arguments.out is not None:
+        make_out_folder(arguments.out)
     results = []
     with shown_progress() as report:
         for done, result in enumerate(run_scenes(runs, arguments.jobs), 1):
@@ -112,7 +115,6 @@ def _write_pictures(runs: Runs, results: list[EpisodeResult], folder: Path) -> N
     from vlm_ros.evaluation.picture import picture_of_run
     from vlm_ros.evaluation.sheet import sheet_of
 
-    folder.mkdir(parents=True, exist_ok=True)
     pictures = [picture_of_run(runs.scene(result.seed), result) for result in results]
     for result, picture in zip(results, pictures, strict=True):
         picture.save(folder / f"{result.seed}.png")

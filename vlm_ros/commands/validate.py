@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlm_ros.commands.choosing import checked_precisions, has_precision
+from vlm_ros.commands.out_folder import make_out_folder
 from vlm_ros.commands.pictures import add_picture_arguments, pictures
 from vlm_ros.commands.progress import Report, shown_progress
 from vlm_ros.commands.validation_report import Findings, show_findings, write_findings
@@ -49,6 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Validate and report."""
     bundle = Bundle(find_bundle(arguments.bundle))
     wanted = checked_precisions(arguments.precision, PRECISIONS) if arguments.precision else []
+    if arguments.out is not None:
+        make_out_folder(arguments.out)
     frames = pictures(arguments.images, arguments.pictures, seed=_CHECKED_FROM)
     with shown_progress() as report:
         findings = _findings(bundle, wanted, frames, arguments.checkpoint, report)

@@ -54,10 +54,9 @@ class Findings:
 
 
 def write_findings(findings: Findings, folder: Path) -> None:
-    """Write ``report.json`` and ``report.png``."""
+    """Write ``report.json`` and ``report.png`` into ``folder``."""
     from vlm_ros.build.validation.picture import draw_reports
 
-    folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(findings.to_json(layers=True), indent=1)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
     draw_reports(findings.parts, folder / "report.png")

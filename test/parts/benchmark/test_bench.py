@@ -90,6 +90,13 @@ def test_value_is_refused_by_name(option, value, tmp_path):
     assert value in done.stderr.splitlines()[-1]
 
 
+def test_model_that_would_not_fit_is_refused_before_it_is_drawn(tmp_path):
+    done = bench("--parameters", "2e11", cache=tmp_path)
+    assert done.returncode == 2
+    assert "million weights take 8" in done.stderr and "--parameters" in done.stderr
+    assert not list(tmp_path.glob("llava-*"))
+
+
 def test_bandwidth_is_measured():
     assert 0.1 < MemoryReader(2, size_bytes=8 << 20).gbps() < 10_000
 

@@ -17,6 +17,9 @@ from vlm_ros.cli import COMMANDS
 BUNDLE = Path(__file__).parents[2] / "bundles" / "tiny_llava"
 CLIP = Path(__file__).parents[2] / "bundles" / "tiny_clip"
 ROOM = Path(__file__).parents[2] / "images" / "room.png"
+UNUSABLE = (ROOM, ROOM / "below", Path("/proc/nope"))
+"""What cannot be a folder to write to."""
+
 COMMAND = [sys.executable, "-m", "vlm_ros.cli"]
 HEAVY = ("numpy", "onnxruntime", "PIL", "rich", "tokenizers", "torch", "mujoco", "rclpy")
 
@@ -161,6 +164,9 @@ def test_match_sorts_pictures_for_a_single_text(picture):
         (["describe", "nowhere.png", "--model", "no-such-model"], "no-such-model"),
         (["ask", "nowhere.png", "?", "--schema", "no-such-schema", "--model", BUNDLE], "no-such-schema"),
         (["build", "no-such-model"], "no-such-model"),
+        *[(["validate", BUNDLE, "--images", ROOM.parent, "--out", out], str(out)) for out in UNUSABLE],
+        *[(["bench", "--model", BUNDLE, "--out", out], str(out)) for out in UNUSABLE],
+        *[(["evaluate", "--policy", "oracle", "--out", out], str(out)) for out in UNUSABLE],
         (["build", BUNDLE, "--batch", "0"], "--batch is 0"),
         (["build", BUNDLE, "--workspace-mb", "-5"], "--workspace-mb is -5"),
         (["export", "no-such-checkpoint", "--out", "out"], "no-such-checkpoint"),
