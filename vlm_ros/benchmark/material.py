@@ -90,7 +90,7 @@ def _check_memory(sizes: Sizes) -> None:
     needed_bytes = 4 * sizes.parameters
     if not fits(needed_bytes):
         raise NotEnoughMemory(
-            f"{sizes.parameters / 1e6:.0f} million weights take {needed_bytes / 1e9:.1f} GB while they are drawn, more "
+            f"{sizes.parameters / 1e6:.0f} million weights take {needed_bytes / 1e9:.2f} GB while they are drawn, more "
             f"than is free: give fewer --parameters, end other programs, or set {SKIP_VARIABLE}=1 to try"
         )
 

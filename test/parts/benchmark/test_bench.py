@@ -13,6 +13,9 @@ import onnxruntime as ort
 import pytest
 
 from vlm_ros.benchmark.bandwidth import MemoryReader, measured_bandwidth
+from vlm_ros.benchmark.material import make_material
+from vlm_ros.build import preflight
+from vlm_ros.core.errors import NotEnoughMemory
 
 TINY = Path(__file__).parents[2] / "bundles" / "tiny_llava"
 
@@ -90,11 +93,11 @@ def test_value_is_refused_by_name(option, value, tmp_path):
     assert value in done.stderr.splitlines()[-1]
 
 
-def test_model_that_would_not_fit_is_refused_before_it_is_drawn(tmp_path):
-    done = bench("--parameters", "2e11", cache=tmp_path)
-    assert done.returncode == 2
-    assert "million weights take 8" in done.stderr and "--parameters" in done.stderr
-    assert not list(tmp_path.glob("llava-*"))
+def test_model_that_would_not_fit_is_refused_before_it_is_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(preflight, "available_bytes", lambda: 5_000_000)
+    with pytest.raises(NotEnoughMemory, match=r"2 million weights take 0\.01 GB.*--parameters"):
+        make_material(tmp_path, 2e6, (), lambda message, share: None)
+    assert not list(tmp_path.iterdir())
 
 
 def test_bandwidth_is_measured():
