@@ -15,8 +15,10 @@ from PIL import Image
 from vlm_ros.build.building import find_engines
 from vlm_ros.build.choice import Choice
 from vlm_ros.build.store import EngineStore
+from vlm_ros.build.validation.validating import NOT_COMPARED
+from vlm_ros.build.vendors import ONNXRUNTIME, TENSORRT, builder_for
 from vlm_ros.cli import main
-from vlm_ros.commands.choosing import Material, checked_together
+from vlm_ros.commands.choosing import Material, _Bench, checked_together
 from vlm_ros.commands.pictures import pictures
 from vlm_ros.commands.validation_report import Findings
 from vlm_ros.core.bundle import Bundle
@@ -98,6 +100,13 @@ def test_all_parts_stay_fp32_when_together_they_answer_otherwise(quantized: Path
     different = checked_together(bundle, {part: Choice("q4", "fastest") for part in PARTS}, material)
     assert {choice.precision for choice in different.values()} == {"fp32"}
     assert all("of the tokens of whole answers stay (at least 90%)" in choice.reason for choice in different.values())
+
+
+@pytest.mark.parametrize("runtime", [ONNXRUNTIME, TENSORRT])
+def test_precision_is_not_chosen_where_nothing_was_compared(runtime: str) -> None:
+    bundle = Bundle(TINY)
+    bench = _Bench(bundle, EngineStore(), builder_for(ONNXRUNTIME, bundle), runtime)
+    assert bench.faults("vision_encoder", "fp32", ()) == [NOT_COMPARED]
 
 
 @pytest.mark.parametrize("command", ["quantize", "validate"])

@@ -17,7 +17,7 @@ from PIL import Image
 from vlm_ros.build.precision.fp16 import narrowed
 from vlm_ros.build.precision.passes import write_part
 from vlm_ros.build.validation.picture import draw_reports
-from vlm_ros.build.validation.validating import validate_part
+from vlm_ros.build.validation.validating import NOT_COMPARED, validate_part
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
 
@@ -112,6 +112,13 @@ def test_both_files_are_named_when_they_are_of_two_parts(bundle: Bundle) -> None
     shutil.copy(bundle.onnx(VISION), bundle.folder / "onnx" / "embed_tokens_int8.onnx")
     with pytest.raises(BadBundle, match="embed_tokens_int8.onnx.*embed_tokens.onnx"):
         validate_part(bundle, "embed_tokens", "int8", [tiny_feeds("embed_tokens")])
+
+
+def test_part_is_not_used_where_nothing_was_compared(bundle: Bundle, tmp_path: Path) -> None:
+    report = validate_part(bundle, VISION, "fp32", [])
+    assert report.faults == (NOT_COMPARED,)
+    assert math.isnan(report.worst.correlation)
+    draw_reports([report], tmp_path / "report.png")
 
 
 def test_worst_is_the_output_that_is_no_number(bundle: Bundle) -> None:

@@ -18,6 +18,11 @@ from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.runtime.runner import Runner
 
+NOT_COMPARED = "nothing was compared: none of the answers runs the part"
+"""What is wrong with a part without samples: a check that cannot fail is none."""
+
+_NO_AGREEMENT = Agreement(math.nan, math.nan, math.nan, math.nan)
+
 
 @dataclass(frozen=True)
 class PartReport:
@@ -42,8 +47,12 @@ class PartReport:
 
     @property
     def worst(self) -> Agreement:
-        """Of the output that correlates least: not at all where that is no number."""
-        return min(self.outputs.values(), key=lambda one: -math.inf if math.isnan(one.correlation) else one.correlation)
+        """Of the output that correlates least: not at all where that is no number; of none where none was compared."""
+        return min(
+            self.outputs.values(),
+            key=lambda one: -math.inf if math.isnan(one.correlation) else one.correlation,
+            default=_NO_AGREEMENT,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Everything, and whether the part passed."""
@@ -67,7 +76,7 @@ def validate_part(
         raise BadBundle(f"'{candidate}' is not '{reference.name}' in other numbers ({error}): make it again") from error
     layers = list(compared_layers(read_model(reference), read_model(candidate), samples))
     gate = bundle.card.gate(precision)
-    faults = faults_of(outputs, tokens, gate)
+    faults = faults_of(outputs, tokens, gate) if samples else [NOT_COMPARED]
     wrong = first_fault(layers)
     if wrong is not None:
         faults.append(f"first wrong layer '{wrong.name}' ({wrong.operator}, {wrong.dtype}): {wrong.fault}")
