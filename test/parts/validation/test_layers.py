@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import onnx
 import pytest
 from parts import chain, rows, weight
 
 from vlm_ros.build.precision.fp16 import fp16_from_fp32
+from vlm_ros.build.precision.graph import Array
 from vlm_ros.build.precision.weight_only import int4_weights
-from vlm_ros.build.validation.layers import Range, compared_layers, fault_of, first_fault, range_of
+from vlm_ros.build.validation.layers import Range, compared_layers, fault_of, first_fault, first_strayed, range_of
 
 WIDTH = 32
 HARMLESS = [{"x": np.full((1, WIDTH), 1e-3, np.float32)}]
@@ -45,6 +48,8 @@ def test_no_layer_is_named_when_weights_are_merely_rounded() -> None:
     layers = list(compared_layers(model, int4_weights(model), [rows(WIDTH)]))
     assert [layer.name for layer in layers][:3] == ["matmul_0", "tanh_0", "matmul_1"]
     assert first_fault(layers) is None
+    assert first_strayed(layers) is None
+    assert 0.05 < layers[0].error < 0.2
 
 
 def test_layer_is_named_when_its_scale_is_wrong() -> None:
@@ -77,6 +82,22 @@ def test_layer_is_named_when_its_weights_are_spoilt(number: int, factor: float, 
     assert wrong is not None
     assert wrong.name == f"matmul_{number}"
     assert fault in wrong.fault
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [np.negative, lambda array: array[:, ::-1].copy(), lambda array: 1e-30 * array],
+    ids=["sign", "order", "scale"],
+)
+@pytest.mark.parametrize("number", [0, 2])
+def test_layer_that_strays_is_named_when_its_range_hides_it(number: int, spoil: Callable[[Array], Array]) -> None:
+    weights = [weight(WIDTH, WIDTH, seed) for seed in range(4)]
+    spoilt = [spoil(array) if place == number else array for place, array in enumerate(weights)]
+    layers = list(compared_layers(chain(*weights), chain(*spoilt), [rows(WIDTH), rows(WIDTH)]))
+    strayed = first_strayed(layers)
+    assert strayed is not None
+    assert strayed.name == f"matmul_{number}"
+    assert all(layer.error == 0.0 for layer in layers[: 2 * number])
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ def test_tokens_fail_when_the_logits_are_shuffled(bundle: Bundle) -> None:
     assert report.tokens == 0.0
     assert any(fault.startswith("0% of the next tokens") for fault in report.faults)
     assert not any("present" in fault for fault in report.faults)
+    assert report.faults[-1].startswith(f"first layer that strays '{head.name}' (MatMul, float32): off by 1")
 
 
 def test_overflow_is_named_when_the_answers_hide_it(bundle: Bundle) -> None:

@@ -6,6 +6,7 @@ operator by operator here, so that no fused kernel with wider numbers inside hid
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from vlm_ros.build.precision.probe import Probe, in_groups, layer_names
 
 _SLACK = 0.5
 """A range may grow by this share of its width: rounding moves it a little, a broken layer far."""
+
+_STRAYED = 0.5
+"""Rounding seldom moves a layer by half of its size; flipped signs or another order of its weights move it by more."""
 
 _MASKED = -1e30
 """What lies below stands for minus infinity in an attention mask, whatever it saturates to."""
@@ -45,7 +49,10 @@ class Range:
 
 @dataclass(frozen=True)
 class Layer:
-    """A node's result in both graphs; ``fault`` says what is wrong with it, empty where nothing is."""
+    """A node's result in both graphs; ``fault`` says what is wrong with its range, empty where nothing is.
+
+    ``error`` is by how much it is off, as a share of the size of what the reference gives (of the root mean squares).
+    """
 
     name: str
     operator: str
@@ -53,6 +60,7 @@ class Layer:
     expected: Range
     actual: Range
     fault: str
+    error: float
 
 
 def compared_layers(reference: Model, candidate: Model, samples: Sequence[Feeds]) -> Iterator[Layer]:
@@ -64,6 +72,7 @@ def compared_layers(reference: Model, candidate: Model, samples: Sequence[Feeds]
         expected: dict[str, Range] = {}
         actual: dict[str, Range] = {}
         kinds: dict[str, np.dtype[np.generic]] = {}
+        squares: dict[str, Array] = {}
         for feeds in samples:
             wanted, given = (probe.run(feeds) for probe in probes)
             for name in names:
@@ -72,9 +81,11 @@ def compared_layers(reference: Model, candidate: Model, samples: Sequence[Feeds]
                 kinds[name] = given[name].dtype
                 _join(expected, name, range_of(wanted[name], wanted[name]))
                 _join(actual, name, range_of(given[name], wanted[name]))
+                squares[name] = squares.get(name, 0.0) + _squares(given[name], wanted[name])
         for name, kind in kinds.items():
             fault = fault_of(expected[name], actual[name], kind)
-            yield Layer(nodes[name].name, nodes[name].op_type, str(kind), expected[name], actual[name], fault)
+            error = _share(*squares[name])
+            yield Layer(nodes[name].name, nodes[name].op_type, str(kind), expected[name], actual[name], fault, error)
 
 
 def first_fault(layers: Sequence[Layer]) -> Layer | None:
@@ -82,9 +93,18 @@ def first_fault(layers: Sequence[Layer]) -> Layer | None:
     return next((layer for layer in layers if layer.fault), None)
 
 
+def first_strayed(layers: Sequence[Layer]) -> Layer | None:
+    """The first that is off by more than half of its size, if none before has a fault.
+
+    Only where an answer is wrong is it to blame: rounding may move far what nothing later hangs on.
+    """
+    sound = itertools.takewhile(lambda layer: not layer.fault, layers)
+    return next((layer for layer in sound if layer.error > _STRAYED), None)
+
+
 def range_of(array: Array, expected: Array) -> Range:
     """The range of ``array`` where ``expected`` is a number that counts."""
-    counted = array[np.isfinite(expected) & (expected > _MASKED)]
+    counted = array[_counts(expected)]
     finite = counted[np.isfinite(counted)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (math.inf, -math.inf)
     return Range(low, high, int(np.isnan(counted).sum()), int(np.isinf(counted).sum()))
@@ -109,3 +129,18 @@ def fault_of(expected: Range, actual: Range, kind: np.dtype[np.generic]) -> str:
 
 def _join(ranges: dict[str, Range], name: str, new: Range) -> None:
     ranges[name] = ranges[name].joined(new) if name in ranges else new
+
+
+def _squares(array: Array, expected: Array) -> Array:
+    """The sums of the squares of the error and of what is ``expected``, where that is a number that counts."""
+    left, right = (one[_counts(expected)].astype(np.float64) for one in (array, expected))
+    return np.array([np.sum((left - right) ** 2), np.sum(right**2)])
+
+
+def _share(error: float, expected: float) -> float:
+    """The root of the one over the root of the other; 0 where nothing is off, also from nothing."""
+    return math.sqrt(error / expected) if expected else math.inf if error else 0.0
+
+
+def _counts(expected: Array) -> Array:
+    return np.isfinite(expected) & (expected > _MASKED)

@@ -11,7 +11,7 @@ from vlm_ros.build.external_data import total_bytes
 from vlm_ros.build.origin import check_origin
 from vlm_ros.build.precision.files import read_model
 from vlm_ros.build.precision.graph import Feeds
-from vlm_ros.build.validation.layers import Layer, compared_layers, first_fault
+from vlm_ros.build.validation.layers import Layer, compared_layers, first_fault, first_strayed
 from vlm_ros.build.validation.outputs import compared_outputs, faults_of
 from vlm_ros.core.agreement import Agreement
 from vlm_ros.core.bundle import Bundle
@@ -80,5 +80,9 @@ def validate_part(
     wrong = first_fault(layers)
     if wrong is not None:
         faults.append(f"first wrong layer '{wrong.name}' ({wrong.operator}, {wrong.dtype}): {wrong.fault}")
+    strayed = first_strayed(layers) if faults else None
+    if strayed is not None:
+        off = f"off by {strayed.error:.0%} of its size"
+        faults.append(f"first layer that strays '{strayed.name}' ({strayed.operator}, {strayed.dtype}): {off}")
     sizes = total_bytes(candidate), total_bytes(reference)
     return PartReport(part, precision, *sizes, outputs, tokens, layers, tuple(faults))
