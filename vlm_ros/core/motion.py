@@ -41,7 +41,9 @@ class Odometry:
 class Scan:
     """One turn of a laser scanner: ``ranges_m[i]`` lies at ``angle_min_rad + i * angle_step_rad``.
 
-    Ranges that are not finite, or outside ``range_min_m..range_max_m``, mean that nothing was measured.
+    As in REP 117 a range is -inf where something is too close to measure, inf where nothing is in range, and NaN where
+    nothing was measured. Drivers from before say the same by a range below ``range_min_m``, one above ``range_max_m``,
+    and 0. Rays that see the robot's own body are NaN: what filters scans makes them so, whatever ``range_min_m`` is.
     """
 
     ranges_m: NDArray[np.float32]

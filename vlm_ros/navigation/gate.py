@@ -10,7 +10,7 @@ from vlm_ros.core.config import setting
 from vlm_ros.core.errors import BadConfig
 from vlm_ros.core.motion import STANDSTILL, Scan, Velocity
 from vlm_ros.core.percept import Bearing, PathAhead, Percept, Range
-from vlm_ros.navigation.guard import braking_speed_mps, free_path_m
+from vlm_ros.navigation.guard import blindness, braking_speed_mps, free_path_m
 from vlm_ros.navigation.policy import Senses, Wish
 from vlm_ros.navigation.track import wrapped
 
@@ -187,7 +187,8 @@ class CommandGate:
         limits = self._limits
         free_m = free_path_m(scan, limits.robot_radius_m, limits.guard_margin_m, backwards=backwards)
         speed_mps = braking_speed_mps(free_m, limits.max_linear_mps2, limits.reaction_s)
-        return _Cap(speed_mps, Reason.OBSTACLE, f"the laser sees an obstacle after {free_m:.2f} m")
+        text = blindness(scan, backwards=backwards) or f"the laser sees an obstacle after {free_m:.2f} m"
+        return _Cap(speed_mps, Reason.OBSTACLE, text)
 
     def _ramped(self, wanted: Velocity, dt_s: float, *, brake_hard: bool) -> Velocity:
         limits, last = self._limits, self._last

@@ -102,13 +102,13 @@ class World:
         return Odometry(self._reckoning.pose, self.velocity, self.time_s)
 
     def scan(self) -> Scan:
-        """A full turn of the laser above the robot's middle, 180 beams; infinite where nothing is in range."""
+        """A full turn of the laser above the robot's middle, 180 beams; inf: nothing in range, -inf: too close."""
         step_rad = 2 * math.pi / SCAN_BEAMS
         angles = -math.pi + step_rad * np.arange(SCAN_BEAMS)
         ranges_m = self._cast(self.pose.yaw_rad + angles)
-        outside = (ranges_m < SCAN_MIN_M) | (ranges_m > SCAN_MAX_M)
-        measured_m = np.where(outside, np.inf, ranges_m).astype(np.float32)
-        return Scan(measured_m, -math.pi, step_rad, SCAN_MIN_M, SCAN_MAX_M, self.time_s)
+        ranges_m[(ranges_m < 0.0) | (ranges_m > SCAN_MAX_M)] = np.inf
+        ranges_m[ranges_m < SCAN_MIN_M] = -np.inf
+        return Scan(ranges_m.astype(np.float32), -math.pi, step_rad, SCAN_MIN_M, SCAN_MAX_M, self.time_s)
 
     def _cast(self, angles_rad: NDArray[Any]) -> NDArray[np.float64]:
         """Distances along horizontal rays in the room's frame, -1 where a ray meets nothing."""

@@ -85,6 +85,14 @@ def test_scan_measures_walls_and_objects_where_they_are():
     assert (ahead, left, behind, right) == pytest.approx((0.85, 0.85, 2.95, 1.95), abs=0.01)
 
 
+def test_scan_tells_what_is_too_close_from_what_is_out_of_range():
+    world = World(room(thing("red ball", 1.0, 0.0)))
+    world.place(Pose(1.0 - 0.15 - 0.03, 0.0, 0.0))
+    ranges_m = world.scan().ranges_m
+    assert ranges_m[90] == -math.inf
+    assert np.isfinite(ranges_m[0])
+
+
 def test_scan_turns_with_the_robot():
     world = World(room(thing("red ball", 1.0, 0.0)))
     world.place(Pose(0.0, 0.0, math.pi / 2))

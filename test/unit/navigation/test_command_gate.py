@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -139,6 +140,17 @@ def test_robot_stops_before_a_wall_when_the_laser_sees_it():
     assert 0.2799 < distance_m < 0.33
     assert command.reason is Reason.OBSTACLE
     assert gate.step(wish(0.0, 0.5), fresh(now_s=now_s, scan=wall_ahead(distance_m, now_s))).velocity.angular_radps > 0
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(math.nan, "measures nothing"), (0.0, "measures nothing"), (-math.inf, "an obstacle after 0.00 m")],
+)
+def test_robot_stands_when_the_laser_cannot_measure_what_is_ahead(value, text):
+    scan = replace(wall_ahead(5.0), ranges_m=np.full(180, value, np.float32))
+    command = CommandGate(config()).step(wish(), fresh(scan=scan))
+    assert (command.velocity.linear_mps, command.reason) == (0.0, Reason.OBSTACLE)
+    assert text in command.text
 
 
 def test_laser_refuses_backing_up_when_it_does_not_look_there():

@@ -1,12 +1,13 @@
 """How far and how fast a laser scan lets the robot go."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from vlm_ros.core.motion import Scan
-from vlm_ros.navigation.guard import braking_speed_mps, free_path_m
+from vlm_ros.navigation.guard import blindness, braking_speed_mps, free_path_m
 
 
 def scan_of(points, count=360):
@@ -28,7 +29,8 @@ def scan_of(points, count=360):
         pytest.param([(-1.0, 0.0)], True, 0.8, id="behind, when backing up"),
         pytest.param([(1.0, 0.0), (0.5, 0.1)], False, 0.5 - math.sqrt(0.2**2 - 0.1**2), id="the nearest counts"),
         pytest.param([(0.1, 0.0)], False, 0.0, id="touching already"),
-        pytest.param([(0.02, 0.0)], False, math.inf, id="too close to be a measurement"),
+        pytest.param([(0.02, 0.0)], False, 0.0, id="too close to be a measurement"),
+        pytest.param([(-0.02, 0.0)], False, math.inf, id="too close, but behind"),
     ],
 )
 def test_free_path_when(points, backwards, free_m):
@@ -48,10 +50,41 @@ def test_free_path_with_a_margin_when(point, free_m):
     assert free_path_m(scan_of([point]), 0.18, 0.08) == pytest.approx(free_m, abs=0.01)
 
 
-def test_ranges_that_are_not_numbers_mean_nothing_was_measured():
+@pytest.mark.parametrize(
+    ("value", "free_m"),
+    [
+        pytest.param(np.nan, 0.8, id="not a number"),
+        pytest.param(0.0, 0.8, id="nought, as many drivers say it"),
+        pytest.param(np.inf, 0.8, id="nothing in range"),
+        pytest.param(9.0, 0.8, id="beyond the largest range"),
+        pytest.param(-np.inf, 0.0, id="too close to measure"),
+    ],
+)
+def test_rays_beside_a_measurement_of_which_each_is(value, free_m):
     scan = scan_of([(1.0, 0.0)])
-    scan.ranges_m[:] = np.nan
-    assert free_path_m(scan, 0.2) == math.inf
+    scan.ranges_m[np.isinf(scan.ranges_m)] = value
+    assert free_path_m(scan, 0.2) == pytest.approx(free_m, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("value", "free_m"), [(np.nan, 0.0), (0.0, 0.0), (-1.0, 0.0), (np.inf, math.inf), (9.0, math.inf)]
+)
+def test_a_way_is_free_only_where_a_laser_says_so(value, free_m):
+    """A laser that is covered or broken measures nothing anywhere."""
+    scan = scan_of([(-1.0, 0.0)])
+    scan.ranges_m[np.isinf(scan.ranges_m)] = value
+    assert free_path_m(scan, 0.2) == free_m
+    assert free_path_m(scan, 0.2, backwards=True) == pytest.approx(0.8, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "limits_m", [(0.05, 0.0), (0.05, 0.05), (0.05, math.nan), (math.nan, 8.0), (-math.inf, 8.0), (0.0, 0.0)]
+)
+def test_nothing_is_free_when_the_limits_of_the_laser_make_no_sense(limits_m):
+    low_m, high_m = limits_m
+    scan = replace(scan_of([(0.5, 0.0)]), range_min_m=low_m, range_max_m=high_m)
+    assert free_path_m(scan, 0.2) == 0.0
+    assert f"from {low_m:g} m to {high_m:g} m" in blindness(scan)
 
 
 @pytest.mark.parametrize("distance_m", [0.01, 0.1, 0.5, 2.0])
