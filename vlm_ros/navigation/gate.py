@@ -158,24 +158,34 @@ class CommandGate:
         return max(at_least_s, min(self._limits.longest_wait_s, _PATIENCE * usual_s))
 
     def _limited(self, wish: Wish, senses: Senses, dt_s: float) -> Command:
-        limits, linear = self._limits, wish.velocity.linear_mps
-        caps = [_Cap(limits.max_linear_mps, Reason.SPEED_LIMIT, f"limited to {limits.max_linear_mps:g} m/s")]
-        if linear > 0.0 and blocks_here(senses):
-            caps.append(_Cap(0.0, Reason.PATH_BLOCKED, "the path straight ahead is blocked"))
-        if linear != 0.0:
-            caps.append(self._blind_cap(senses.driven_m))
-        if linear != 0.0 and senses.scan is not None:
-            caps.append(self._laser_cap(senses.scan, backwards=linear < 0.0))
-        cap = min(caps, key=lambda cap: cap.linear_mps)
-        allowed = _clamped(linear, cap.linear_mps)
-        turn = _clamped(wish.velocity.angular_radps, limits.max_angular_radps)
-        hard = cap.reason in (Reason.PATH_BLOCKED, Reason.OBSTACLE)
-        velocity = self._ramped(Velocity(allowed, turn), dt_s, brake_hard=hard and abs(allowed) < abs(linear))
-        if abs(allowed) < abs(linear):
+        """The wish as far as the rules allow it, approached by the acceleration limits.
+
+        Those are for a smooth ride and wheels that grip, so they give way: a robot that rolls faster than the rules
+        allow by now comes down at once, however gently it is told to brake and whatever else it wishes.
+        """
+        linear, max_turn = wish.velocity.linear_mps, self._limits.max_angular_radps
+        cap = self._cap(linear, senses)
+        allowed = Velocity(_clamped(linear, cap.linear_mps), _clamped(wish.velocity.angular_radps, max_turn))
+        smooth = self._ramped(allowed, dt_s)
+        rolling = self._cap(smooth.linear_mps, senses)
+        velocity = Velocity(_clamped(smooth.linear_mps, rolling.linear_mps), _clamped(smooth.angular_radps, max_turn))
+        if abs(allowed.linear_mps) < abs(linear):
             return Command(velocity, cap.reason, cap.text)
-        if velocity != Velocity(allowed, turn):
+        if velocity != allowed:
             return Command(velocity, Reason.ACCELERATION_LIMIT, "speeding up or slowing down")
         return _passed(velocity)
+
+    def _cap(self, linear_mps: float, senses: Senses) -> _Cap:
+        """The rule that allows least of driving at ``linear_mps``, of which only the direction counts."""
+        limits = self._limits
+        caps = [_Cap(limits.max_linear_mps, Reason.SPEED_LIMIT, f"limited to {limits.max_linear_mps:g} m/s")]
+        if linear_mps > 0.0 and blocks_here(senses):
+            caps.append(_Cap(0.0, Reason.PATH_BLOCKED, "the path straight ahead is blocked"))
+        if linear_mps != 0.0:
+            caps.append(self._blind_cap(senses.driven_m))
+        if linear_mps != 0.0 and senses.scan is not None:
+            caps.append(self._laser_cap(senses.scan, backwards=linear_mps < 0.0))
+        return min(caps, key=lambda cap: cap.linear_mps)
 
     def _blind_cap(self, driven_m: float) -> _Cap:
         limits = self._limits
@@ -190,12 +200,10 @@ class CommandGate:
         text = blindness(scan, backwards=backwards) or f"the laser sees an obstacle after {free_m:.2f} m"
         return _Cap(speed_mps, Reason.OBSTACLE, text)
 
-    def _ramped(self, wanted: Velocity, dt_s: float, *, brake_hard: bool) -> Velocity:
+    def _ramped(self, wanted: Velocity, dt_s: float) -> Velocity:
         limits, last = self._limits, self._last
         linear = _towards(last.linear_mps, wanted.linear_mps, limits.max_linear_mps2 * dt_s)
         angular = _towards(last.angular_radps, wanted.angular_radps, limits.max_angular_radps2 * dt_s)
-        if brake_hard and abs(linear) > abs(wanted.linear_mps):
-            linear = wanted.linear_mps
         return Velocity(linear, angular)
 
 

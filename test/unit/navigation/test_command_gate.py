@@ -183,6 +183,25 @@ def test_limits_hold_for_any_senses():
         last = command
 
 
+@pytest.mark.parametrize(
+    ("changes", "facts"),
+    [
+        pytest.param({"max_linear_mps": 0.05, "max_angular_radps": 0.1}, {}, id="lower limits"),
+        pytest.param({}, {"driven_m": 0.499}, id="no ground left that was seen"),
+        pytest.param({}, {"scan": wall_ahead(0.281)}, id="a wall"),
+        pytest.param({}, {"percept": nothing("blocked")}, id="a blocked path"),
+    ],
+)
+@pytest.mark.parametrize("wished", [wish(0.3, 0.5), wish(0.0, 0.0), wish(0.02, 0.0)])
+def test_rules_hold_at_once_however_gently_the_robot_is_to_brake(wished, changes, facts):
+    gate = CommandGate(config(max_blind_m=0.5))
+    settled(gate, wish(0.3, 0.5), lambda now_s: fresh(now_s=now_s))
+    limits = gate.limits = config(max_blind_m=0.5, max_linear_mps2=0.001, max_angular_radps2=0.001, **changes)
+    velocity = gate.step(wished, fresh(**facts)).velocity
+    assert abs(velocity.linear_mps) <= 0.05
+    assert abs(velocity.angular_radps) <= limits.max_angular_radps
+
+
 @pytest.mark.parametrize(("driven_m", "moves"), [(0.3, True), (0.5, False), (0.9, False)])
 @pytest.mark.parametrize("linear_mps", [0.3, -0.2])
 def test_robot_drives_only_so_far_past_the_newest_picture(linear_mps, driven_m, moves):
