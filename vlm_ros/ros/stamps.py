@@ -34,6 +34,8 @@ class AgeReader:
 
     A stamp that cannot be an age (not set, more than an hour back, in the future) comes from
     another clock than ours: then the age counts from reception, and ``warn`` is told once.
+    On a topic whose stamps have been ages before, one from long ago is what it says: a stamp that
+    stands still must not become fresh after an hour. ``warn`` is told of that once, too.
     ``now_ns`` is the node's ROS clock, which is the clock of stamps.
     """
 
@@ -41,17 +43,30 @@ class AgeReader:
         self._topic = topic
         self._now_ns = now_ns
         self._warn = warn
-        self._warned = False
+        self._warned: set[str] = set()
+        self._agreed = False
 
     def age_s(self, stamp: Any) -> float:
         """Seconds since ``stamp`` (a ``builtin_interfaces/Time``); 0 where the clocks cannot be compared."""
         age_s = (self._now_ns() - ns_from_stamp(stamp)) / _NS
         if -_CLOCK_SLACK_S <= age_s <= _LONGEST_AGE_S:
+            self._agreed = True
             return max(0.0, age_s)
-        if not self._warned:
-            self._warned = True
-            self._warn(
-                f"stamps on '{self._topic}' are {age_s:.1f} s old by this node's clock, which cannot be: "
-                "ages count from reception now; synchronise the clocks, or set use_sim_time on all nodes or on none"
+        if self._agreed and age_s > 0.0:
+            self._warn_once(
+                age_s,
+                "which agreed with them before: they count as old; restart what publishes them, or activate this node "
+                "anew where a clock was set",
             )
+            return age_s
+        self._warn_once(
+            age_s,
+            "which cannot be: ages count from reception now; synchronise the clocks, or set use_sim_time on all nodes "
+            "or on none",
+        )
         return 0.0
+
+    def _warn_once(self, age_s: float, so: str) -> None:
+        if so not in self._warned:
+            self._warned.add(so)
+            self._warn(f"stamps on '{self._topic}' are {age_s:.1f} s old by this node's clock, {so}")

@@ -44,3 +44,24 @@ def test_age_counts_from_reception_with_one_warning_when_clocks_cannot_be_compar
     assert ages.age_s(Stamp(sec, 0)) == 0.0
     assert len(warnings) == 1
     assert "'image'" in warnings[0]
+
+
+def test_a_stamp_that_stands_still_stays_old_when_an_hour_has_passed() -> None:
+    now_s, warnings = [100.0], list[str]()
+    ages = AgeReader("image", lambda: int(now_s[0] * 1e9), warnings.append)
+    for later_s in (0.0, 3500.0, 3601.0, 3700.0, 1e6):
+        now_s[0] = 100.0 + later_s
+        assert ages.age_s(Stamp(100, 0)) == pytest.approx(later_s)
+    assert len(warnings) == 1
+    assert "'image'" in warnings[0]
+    assert "count as old" in warnings[0]
+
+
+def test_ages_are_right_again_when_a_clock_is_set_to_that_of_the_stamps() -> None:
+    now_s, warnings = [5.0], list[str]()
+    ages = AgeReader("image", lambda: int(now_s[0] * 1e9), warnings.append)
+    assert ages.age_s(Stamp(10_000, 0)) == 0.0
+    now_s[0] = 10_002.0
+    assert ages.age_s(Stamp(10_000, 0)) == pytest.approx(2.0)
+    assert ages.age_s(Stamp(5, 0)) == pytest.approx(9997.0)
+    assert len(warnings) == 2
