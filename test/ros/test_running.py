@@ -93,6 +93,23 @@ def test_a_node_that_refuses_to_start_says_why_in_one_line(
     assert "Traceback" not in error
 
 
+@pytest.mark.parametrize(
+    ("node", "parameters", "words"),
+    [
+        ("navigator_node", {"mode": "fly"}, "'mode' is 'fly'"),
+        ("navigator_node", {"max_linear_mps": ".nan"}, "highest speed"),
+        ("inference_node", {"batch": 0}, "how many questions"),
+    ],
+)
+def test_a_managed_node_refuses_bad_parameters_in_one_line(
+    bench: Bench, node: str, parameters: dict[str, object], words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert bench.start_node(node, **parameters).wait(20) == 1
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert words in lines[0]
+
+
 @pytest.mark.parametrize(("on_purpose", "words"), [(True, "not today"), (False, "Traceback")])
 def test_a_failed_transition_says_why_and_leaves_a_node_that_can_be_tried_again(
     bench: Bench, on_purpose: bool, words: str, capfd: pytest.CaptureFixture[str]

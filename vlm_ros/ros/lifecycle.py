@@ -88,9 +88,13 @@ class ManagedNode(LifecycleNode, Generic[C]):
         return self._release()
 
     def destroy_node(self) -> None:
-        """Stop and free before the node goes."""
-        self._attempt("stop", self.stop, self.state)
-        self._release()
+        """Stop and free before the node goes.
+
+        A node that was refused its parameters has nothing to stop: its subclass never came to set it up.
+        """
+        if hasattr(self, "parameters"):
+            self._attempt("stop", self.stop, self.state)
+            self._release()
         super().destroy_node()
 
     def _refuse_impossible_transitions(self) -> None:
