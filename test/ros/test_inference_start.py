@@ -50,6 +50,20 @@ def test_it_does_not_configure_and_names_the_command_when_it_is_to_wait_for_engi
     assert "vlm_ros build" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(("topic", "words"), [("bad topic!", "must not contain characters"), ("", "must not be empty")])
+def test_it_does_not_configure_when_no_camera_can_have_its_topic(
+    bench: Bench, topic: str, words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    process = bench.start_node("inference_node", model=MODEL, image_topic=f"'{topic}'")
+    assert not bench.change("inference_node", Transition.TRANSITION_CONFIGURE)
+    assert bench.state("inference_node") == "unconfigured"
+    assert bench.end(process) == 0
+    error = capfd.readouterr().err
+    assert f"no topic can be called '{topic}'" in error
+    assert words in error
+    assert "Traceback" not in error
+
+
 def test_it_does_not_configure_and_says_what_to_do_when_memory_is_short(
     bench: Bench, engines: None, capfd: pytest.CaptureFixture[str]
 ) -> None:

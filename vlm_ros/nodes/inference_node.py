@@ -25,7 +25,7 @@ from vlm_ros.models.matching import Embedder
 from vlm_ros.models.serving import Counts, Picture, ServingConfig, Wanted
 from vlm_ros.models.worker import ModelWorker
 from vlm_ros.ros.answers import scene_from_answer, string_from_answer
-from vlm_ros.ros.camera import CameraSubscription
+from vlm_ros.ros.camera import CameraSubscription, resolved_topic
 from vlm_ros.ros.dated import age_reader
 from vlm_ros.ros.diagnostics import Health, Level, publish_health
 from vlm_ros.ros.lifecycle import ManagedNode
@@ -83,7 +83,11 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
         create_steady_timer(self, _REFRESH_S, self._refresh)
 
     def configure(self) -> None:
-        """Load the model and warm it up: from engines built for this device, or on ONNX Runtime until there are any."""
+        """Load the model and warm it up: from engines built for this device, or on ONNX Runtime until there are any.
+
+        A bad name of the camera's topic is refused here already: a node that activates has no parameters left to set.
+        """
+        resolved_topic(self, self.config.image_topic)
         self._bundle = Bundle(find_bundle(self.config.model))
         self._service = open_service(self._bundle, self.config, EngineStore())
         if self.config.gate_model:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rclpy.action.server import RCLError
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
 from vlm_ros.core.clock import monotonic_s
+from vlm_ros.core.errors import BadConfig
 from vlm_ros.core.frame import Frame
 from vlm_ros.ros.images import frame_from_compressed, frame_from_image
 from vlm_ros.ros.qos import silence_text, subscriber_qos
@@ -20,12 +22,21 @@ OnPicture = Callable[[Any, Callable[[], Frame]], None]
 """Called with each message and with what makes a frame of it, later and elsewhere, or raises ``BadImage``."""
 
 
+def resolved_topic(node: Node, topic: str) -> str:
+    """The full name of ``topic`` as ``node`` would subscribe to it; ``BadConfig`` where it is no topic's name."""
+    try:
+        return str(node.resolve_topic_name(topic))
+    except RCLError as error:
+        reason = str(error).partition(", at ")[0]
+        raise BadConfig(f"no topic can be called {topic[:80]!r}: {reason}; give one as 'camera/image_raw'") from error
+
+
 class CameraSubscription:
     """Listens to a camera that may come late, or come back with another quality of service."""
 
     def __init__(self, node: Node, topic: str, *, compressed: bool, on_picture: OnPicture) -> None:
         self._node = node
-        self._topic = node.resolve_topic_name(topic)
+        self._topic = resolved_topic(node, topic)
         self._type_name = list(_TYPES)[compressed]
         self._read = frame_from_compressed if compressed else frame_from_image
         self._on_picture = on_picture
