@@ -77,6 +77,17 @@ def test_things_with_bad_words_are_refused(change: dict[str, list[str]]) -> None
         things_from_msg(message, 0)
 
 
+@pytest.mark.parametrize("confidence", [math.nan, math.inf, -math.inf, -1.0, 5.0])
+def test_a_confidence_that_is_no_probability_is_refused(confidence: float) -> None:
+    percept = msg_from_percept(unseen("red ball", 0, PathAhead.CLEAR), "")
+    things = msg_from_things(ThingsSeen(THINGS, 1.0, 0), "")
+    percept.confidence = things.confidence = confidence
+    with pytest.raises(ValueError, match="expected a probability"):
+        percept_from_msg(percept, 0)
+    with pytest.raises(ValueError, match="expected a probability"):
+        things_from_msg(things, 0)
+
+
 @pytest.mark.parametrize("yaw_rad", [-3.0, -0.5, 0.0, 1.5, 3.1])
 def test_odometry_survives_the_way_there_and_back(yaw_rad: float) -> None:
     odometry = Odometry(Pose(1.0, -2.0, yaw_rad), Velocity(0.3, -0.4), 5.0)

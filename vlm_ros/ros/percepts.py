@@ -24,7 +24,8 @@ def msg_from_percept(percept: Percept, frame_id: str) -> TargetPercept:
 def percept_from_msg(message: TargetPercept, stamp_ns: int) -> Percept:
     """The percept in ``message``, its picture dated ``stamp_ns`` on the receiver's clock.
 
-    Raises ``ValueError`` where the words are not those of the message's constants, or contradict each other.
+    Raises ``ValueError`` where the words are not those of the message's constants, or contradict each other, and for a
+    confidence that is no probability.
     """
     return Percept(
         target=message.target,
@@ -32,7 +33,14 @@ def percept_from_msg(message: TargetPercept, stamp_ns: int) -> Percept:
         bearing=Bearing(message.bearing) if message.bearing else None,
         range=Range(message.range) if message.range else None,
         path=PathAhead(message.path),
-        confidence=message.confidence,
+        confidence=checked_confidence(message.confidence),
         stamp_ns=stamp_ns,
         readable=message.readable,
     )
+
+
+def checked_confidence(confidence: float) -> float:
+    """``confidence`` itself; ``ValueError`` where it is outside 0..1: who counts so may be wrong in all else."""
+    if not 0.0 <= confidence <= 1.0:
+        raise ValueError(f"the confidence is {confidence:g}: expected a probability, 0..1")
+    return confidence

@@ -11,6 +11,7 @@ from std_msgs.msg import Header
 
 from vlm_ros.core.percept import Bearing, Range
 from vlm_ros.core.things import Thing, ThingPlaced, ThingsSeen
+from vlm_ros.ros.percepts import checked_confidence
 from vlm_ros.ros.qos import LATCHED
 from vlm_ros.ros.stamps import header_from_ns
 from vlm_ros_interfaces.msg import Inventory
@@ -35,14 +36,14 @@ def things_from_msg(message: ThingsSeenMsg, stamp_ns: int) -> ThingsSeen:
     """The things in ``message``, its picture dated ``stamp_ns`` on the receiver's clock.
 
     Raises ``ValueError`` where there are not as many bearings and ranges as names, where the words are not those of the
-    message's constants, and for names as ``Thing`` and ``ThingsSeen`` do.
+    message's constants, for a confidence that is no probability, and for names as ``Thing`` and ``ThingsSeen`` do.
     """
     counts = len(message.names), len(message.bearings), len(message.ranges)
     if len(set(counts)) > 1:
         raise ValueError("there are {} names, {} bearings and {} ranges: expected one of each a thing".format(*counts))
     rows = zip(message.names, message.bearings, message.ranges, strict=True)
     things = tuple(Thing(name, Bearing(bearing), Range(range_)) for name, bearing, range_ in rows)
-    return ThingsSeen(things, message.confidence, stamp_ns)
+    return ThingsSeen(things, checked_confidence(message.confidence), stamp_ns)
 
 
 class InventoryPublisher:
