@@ -167,7 +167,7 @@ class CommandGate:
         cap = self._cap(linear, senses)
         allowed = Velocity(_clamped(linear, cap.linear_mps), _clamped(wish.velocity.angular_radps, max_turn))
         smooth = self._ramped(allowed, dt_s)
-        rolling = self._cap(smooth.linear_mps, senses)
+        rolling = self._cap(smooth.linear_mps, senses, slows=linear <= 0.0)
         velocity = Velocity(_clamped(smooth.linear_mps, rolling.linear_mps), _clamped(smooth.angular_radps, max_turn))
         if abs(allowed.linear_mps) < abs(linear):
             return Command(velocity, cap.reason, cap.text)
@@ -175,11 +175,14 @@ class CommandGate:
             return Command(velocity, Reason.ACCELERATION_LIMIT, "speeding up or slowing down")
         return _passed(velocity)
 
-    def _cap(self, linear_mps: float, senses: Senses) -> _Cap:
-        """The rule that allows least of driving at ``linear_mps``, of which only the direction counts."""
+    def _cap(self, linear_mps: float, senses: Senses, *, slows: bool = False) -> _Cap:
+        """The rule that allows least of driving at ``linear_mps``, of which only the direction counts.
+
+        A blocked path forbids to drive on: a robot that ``slows`` to a standstill already may do so smoothly.
+        """
         limits = self._limits
         caps = [_Cap(limits.max_linear_mps, Reason.SPEED_LIMIT, f"limited to {limits.max_linear_mps:g} m/s")]
-        if linear_mps > 0.0 and blocks_here(senses):
+        if linear_mps > 0.0 and not slows and blocks_here(senses):
             caps.append(_Cap(0.0, Reason.PATH_BLOCKED, "the path straight ahead is blocked"))
         if linear_mps != 0.0:
             caps.append(self._blind_cap(senses.driven_m))

@@ -98,6 +98,15 @@ def test_speed_grows_and_shrinks_by_the_acceleration_limit_when_nothing_is_in_th
     assert down[-1] == 0.0
 
 
+@pytest.mark.parametrize(("linear_mps", "after_mps"), [(0.3, 0.0), (0.0, 0.3 - 0.8 * TICK_S)])
+def test_blocked_path_stops_who_drives_on_at_once_and_lets_who_stops_anyway_brake_smoothly(linear_mps, after_mps):
+    gate = CommandGate(config())
+    settled(gate, wish(0.3), lambda now_s: fresh(now_s=now_s))
+    gate.step(wish(0.3), fresh(now_s=20.0))
+    command = gate.step(wish(linear_mps), fresh(nothing("blocked"), now_s=20.0 + TICK_S))
+    assert command.velocity.linear_mps == pytest.approx(after_mps)
+
+
 @pytest.mark.parametrize(
     ("percept", "turned_rad", "allowed"),
     [
