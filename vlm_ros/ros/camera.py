@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.action.server import RCLError
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.node import Node
+from rclpy.validate_topic_name import validate_topic_name
 from sensor_msgs.msg import CompressedImage, Image
 
 from vlm_ros.core.clock import monotonic_s
@@ -25,10 +26,11 @@ OnPicture = Callable[[Any, Callable[[], Frame]], None]
 def resolved_topic(node: Node, topic: str) -> str:
     """The full name of ``topic`` as ``node`` would subscribe to it; ``BadConfig`` where it is no topic's name."""
     try:
-        return str(node.resolve_topic_name(topic))
-    except RCLError as error:
-        reason = str(error).partition(", at ")[0]
-        raise BadConfig(f"no topic can be called {topic[:80]!r}: {reason}; give one as 'camera/image_raw'") from error
+        validate_topic_name(topic)
+    except InvalidTopicNameException as error:
+        reason = str(error).splitlines()[0].rstrip(":")
+        raise BadConfig(f"no topic can be called {topic[:80]!r} ({reason}): give one as 'camera/image_raw'") from error
+    return str(node.resolve_topic_name(topic))
 
 
 class CameraSubscription:
