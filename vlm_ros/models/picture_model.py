@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 
 import numpy as np
@@ -19,11 +20,15 @@ from vlm_ros.models.answering import Speaker
 from vlm_ros.models.closing import Closing
 from vlm_ros.models.decoder import Decoder
 from vlm_ros.models.embedding import Embeddings
+from vlm_ros.models.filling_trial import hides_filling
 from vlm_ros.models.observation import PrefixObservation, check_room
 from vlm_ros.models.vision_part import View, VisionPart
 from vlm_ros.models.vocabulary import check_decoder_vocabulary
 from vlm_ros.runtime.kv_cache import KvCache
 from vlm_ros.runtime.runner import Array, Runner
+
+_WORDS = "one two three four"
+"""What a decoder is tried on."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,13 @@ class PictureModel(Closing, ABC):
 
     def most_rows(self, wanted: int) -> int:
         """How many of ``wanted`` questions may be answered in one run."""
-        return 1 if self.decoder.takes_positions_in_rows else self.decoder.most_rows(wanted)
+        rows = 1 if self.decoder.takes_positions_in_rows else self.decoder.most_rows(wanted)
+        return rows if rows == 1 or self._hides_filling else 1
+
+    @cached_property
+    def _hides_filling(self) -> bool:
+        """Whether shorter prompts may be filled up; the graph is tried once."""
+        return hides_filling(self.decoder, self.speaker.language.tokenizer.encode(_WORDS, frame=False))
 
     def read_all(
         self, frames: Sequence[Frame], places: Sequence[int], prompts: Sequence[Prompt]

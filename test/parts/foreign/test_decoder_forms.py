@@ -13,6 +13,7 @@ onnx = pytest.importorskip("onnx", exc_type=ImportError)
 
 import surgery  # noqa: E402
 from foreign import DECODER, EMBED, QUESTIONS, VISION, Change, answers, change, picture, same  # noqa: E402
+from grouped_attention import grouped_attention  # noqa: E402
 from onnx import TensorProto  # noqa: E402
 
 from vlm_ros.core.answer import FreeText  # noqa: E402
@@ -62,6 +63,7 @@ DECODERS: dict[str, tuple[Change, ...]] = {
     "mask in squares of booleans": (lambda model: surgery.square_mask(model, TensorProto.BOOL),),
     "mask in squares of integers": (lambda model: surgery.square_mask(model, TensorProto.INT64),),
     "one prompt": (surgery.rows(1),),
+    "grouped attention": (grouped_attention,),
     "logits to keep in a row": (lambda model: surgery.add_input(model, "num_logits_to_keep", TensorProto.INT64, [1]),),
 }
 

@@ -78,9 +78,11 @@ def test_a_picture_is_encoded_once_and_the_decoder_runs_less_often_when_question
     model: LlavaModel, runners: dict[str, CountingRunner]
 ) -> None:
     questions = [Request(FIRST, question, FreeText(16)) for question in ("One?", "And two?", "Or even three?")]
+    assert model.most_rows(3) == 3
+    before = runners["decoder_model_merged"].runs  # the decoder was tried
     list(ask_all(model, questions, max_batch=3))
     assert runners["vision_encoder"].runs == 1
-    assert runners["decoder_model_merged"].runs == 16
+    assert runners["decoder_model_merged"].runs - before == 16
 
 
 @pytest.mark.parametrize(("max_batch", "rows", "runs"), [(8, 3, 1), (2, 2, 3)])
