@@ -41,7 +41,7 @@ class AnswerCheck:
             return
         try:
             outputs, tokens = compared_outputs(onnx, engine, samples)
-        except (RuntimeError, ValueError, KeyError) as error:
+        except (BuildFailed, ValueError, KeyError) as error:
             raise BuildFailed(
                 f"the engine of '{key.part}' for {key.runtime} does not run ({error}): {_WAY_OUT}"
             ) from error

@@ -32,7 +32,7 @@ class Decoder:
         self._decoder = decoder
         self._layout = KvLayout.from_runner(decoder)
         self._embeds = _embeds_name(decoder, self._layout)
-        _check_rows(decoder.inputs[self._embeds])
+        _check_sizes(decoder.inputs[self._embeds])
         self._logits = _logits_name(decoder, self._layout)
         self._feeds = feeds_of(decoder.inputs, {self._embeds, *self._layout.past, *self._layout.fixed})
         self._embed = TokenEmbedding(embed, self.embeddings_dtype)
@@ -187,12 +187,21 @@ def _embeds_name(decoder: Runner, layout: KvLayout) -> str:
     return names[0]
 
 
-def _check_rows(embeds: TensorSpec) -> None:
-    rows = embeds.shape[0]
+def _check_sizes(embeds: TensorSpec) -> None:
+    if len(embeds.shape) != 3:
+        raise BadBundle(
+            f"the decoder takes '{embeds.name}' of shape {embeds.shape}: export it as (batch, sequence, width)"
+        )
+    rows, tokens, _ = embeds.shape
     if isinstance(rows, int) and rows != 1:
         raise BadBundle(
             f"the decoder takes '{embeds.name}' of shape {embeds.shape}, {rows} prompts at once and no other number: "
             "export it with a dynamic batch, or one of 1"
+        )
+    if isinstance(tokens, int):
+        raise BadBundle(
+            f"the decoder takes '{embeds.name}' of shape {embeds.shape}, {tokens} tokens at once and no other number: "
+            "export it with a dynamic sequence length"
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlm_ros.core.errors import BadBundle
+from vlm_ros.runtime.feeds import fits
 from vlm_ros.runtime.paired import USE_CACHE
 from vlm_ros.runtime.runner import Array, TensorSpec
 
@@ -32,6 +33,9 @@ ROW_FEEDS = frozenset(("attention_mask", "position_ids"))
 
 Feed = Callable[[TensorSpec, Moment], Array]
 
+_SOME_MOMENT = Moment(seen=3, tokens=2, position=3)
+"""What is fed then has no size that a graph would have fixed, but for those that never change."""
+
 
 def feeds_of(inputs: Mapping[str, TensorSpec], known: Collection[str]) -> dict[str, Feed]:
     """What feeds each of ``inputs`` that is not in ``known``; ``BadBundle`` naming one that nobody feeds."""
@@ -45,6 +49,11 @@ def feeds_of(inputs: Mapping[str, TensorSpec], known: Collection[str]) -> dict[s
                 "export it with inputs_embeds, attention_mask, position_ids and a cache"
             )
         feeds[name] = _FEEDS[name, len(spec.shape)]
+        if not fits(feeds[name](spec, _SOME_MOMENT).shape, spec.shape):
+            raise BadBundle(
+                f"the decoder takes '{name}' of shape {spec.shape}, and prompts are of any length: "
+                "export it with a dynamic one"
+            )
     return feeds
 
 

@@ -8,10 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_ros.core.errors import BadBundle
+from vlm_ros.runtime.feeds import fits
 from vlm_ros.runtime.runner import Array, Runner, TensorSpec
 
 Embeddings = NDArray[np.generic]
 """Of shape (1, tokens, width), in the decoder's own floating-point type."""
+
+_ANY_TOKENS = -1
+"""A length that no graph fixes."""
 
 
 class TokenEmbedding:
@@ -26,7 +30,7 @@ class TokenEmbedding:
         self._tokens = _token_numbers(runner)
         others = [spec for spec in runner.inputs.values() if spec is not self._tokens]
         self._features = _features(others)
-        self._output = next(iter(runner.outputs))
+        self._output = _embeddings(runner)
 
     def of_tokens(self, tokens: Sequence[int]) -> Embeddings:
         """The embeddings of ``tokens``."""
@@ -57,7 +61,21 @@ def _token_numbers(runner: Runner) -> TensorSpec:
         raise BadBundle(
             f"the embedding table takes '{found[0].name}' of shape {found[0].shape}: export it as (batch, sequence)"
         )
+    if not fits((1, _ANY_TOKENS), found[0].shape):
+        raise BadBundle(
+            f"the embedding table takes '{found[0].name}' of shape {found[0].shape}, and prompts are of any length: "
+            "export it with a dynamic batch and sequence length"
+        )
     return found[0]
+
+
+def _embeddings(runner: Runner) -> str:
+    """The output that looks most like a vector for each token."""
+
+    def unlike(spec: TensorSpec) -> tuple[bool, bool, bool]:
+        return not np.issubdtype(spec.dtype, np.floating), len(spec.shape) != 3, "embed" not in spec.name
+
+    return min(runner.outputs.values(), key=unlike).name
 
 
 def _features(others: Sequence[TensorSpec]) -> TensorSpec | None:

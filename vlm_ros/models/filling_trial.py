@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from vlm_ros.core.errors import BuildFailed
 from vlm_ros.models.decoder import Decoder
 from vlm_ros.models.embedding import Embeddings
 
@@ -24,12 +25,15 @@ _SHARE = 0.1
 def hides_filling(decoder: Decoder, words: Sequence[int]) -> bool:
     """Whether the mask of ``decoder``, which takes two rows or more, hides what fills a row up; ``words`` are any two.
 
-    The last of them follows as the answer would.
+    The last of them follows as the answer would. A graph that fails on two rows, whatever it says to take, does not.
     """
     prompt, following = decoder.embed(words[:-1]), decoder.embed(words[-1:])
     filled = np.concatenate([np.zeros_like(prompt[:, :1]).repeat(_FILLING, axis=1), prompt], axis=1)
     alone = _logits(decoder, prompt, following, (0,))
-    hidden, shown = _logits(decoder, filled.repeat(2, axis=0), following.repeat(2, axis=0), (_FILLING, 0))
+    try:
+        hidden, shown = _logits(decoder, filled.repeat(2, axis=0), following.repeat(2, axis=0), (_FILLING, 0))
+    except BuildFailed:
+        return False
     return bool(np.abs(hidden - alone).max() <= _SHARE * np.abs(shown - alone).max())
 
 

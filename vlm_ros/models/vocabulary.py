@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vlm_ros.core.bundle import Bundle
-from vlm_ros.core.errors import BadBundle
+from vlm_ros.core.errors import BadBundle, BuildFailed
 from vlm_ros.models.decoder import Decoder
 
 
@@ -23,7 +23,7 @@ def check_decoder_vocabulary(bundle: Bundle, tokens: int, decoder: Decoder, imag
     check_vocabulary(bundle, tokens, decoder.vocabulary_size)
     try:
         decoder.embed([tokens - 2 if tokens - 1 == image_id else tokens - 1])
-    except RuntimeError as error:
+    except BuildFailed as error:
         raise BadBundle(
             f"in '{bundle.folder}' the tokenizer has {tokens} tokens and embed_tokens does not know the last of them "
             f"({error}): they are of two models"
@@ -37,7 +37,7 @@ def _check_answers(bundle: Bundle, decoder: Decoder, image_id: int | None) -> No
         return
     try:
         decoder.embed([decoder.vocabulary_size - 1])
-    except RuntimeError as error:
+    except BuildFailed as error:
         raise BadBundle(
             f"in '{bundle.folder}' the decoder gives logits of {decoder.vocabulary_size} tokens and embed_tokens does "
             f"not know the last of them ({error}): they are of two models"

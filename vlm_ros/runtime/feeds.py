@@ -16,7 +16,7 @@ def check_feeds(specs: Mapping[str, TensorSpec], feeds: Tensors) -> None:
         array = feeds[name]
         if getattr(array, "dtype", None) != spec.dtype:
             raise ValueError(f"input '{name}' is {getattr(array, 'dtype', type(array).__name__)}: give {spec.dtype}")
-        if not _fits(array.shape, spec.shape):
+        if not fits(array.shape, spec.shape):
             raise ValueError(f"input '{name}' has shape {array.shape}: give {spec.shape}")
 
 
@@ -27,7 +27,8 @@ def _refuse_names(specs: Mapping[str, TensorSpec], feeds: Tensors) -> None:
     raise ValueError(f"inputs {' and '.join(faults)}: this graph takes {list(specs)}")
 
 
-def _fits(shape: tuple[int, ...], wanted: tuple[Dimension, ...]) -> bool:
+def fits(shape: tuple[int, ...], wanted: tuple[Dimension, ...]) -> bool:
+    """Whether a tensor of ``shape`` may go where a graph says ``wanted``."""
     return len(shape) == len(wanted) and all(shape[axis] == size for axis, size in _fixed(wanted))
 
 

@@ -23,9 +23,9 @@ class PairedRunner:
 
     @property
     def inputs(self) -> Mapping[str, TensorSpec]:
-        """All that either graph takes, and ``use_cache_branch``."""
+        """All that either graph takes, as the one for prompts says, and ``use_cache_branch``."""
         branch = TensorSpec(USE_CACHE, np.dtype(np.bool_), (1,))
-        return {**self._without_past.inputs, **self._with_past.inputs, USE_CACHE: branch}
+        return {**self._with_past.inputs, **self._without_past.inputs, USE_CACHE: branch}
 
     @property
     def outputs(self) -> Mapping[str, TensorSpec]:

@@ -51,7 +51,8 @@ class Runner(Protocol):
 
     ``activate`` loads (``MissingEngine`` or ``BuildFailed`` where it cannot), ``deactivate`` frees
     everything; both may be called twice. ``run`` and the specs raise ``RuntimeError`` unless active; a
-    missing, unknown, misshapen or mistyped input raises ``ValueError`` naming it.
+    missing, unknown, misshapen or mistyped input raises ``ValueError`` naming it, and a graph that fails on inputs
+    that it says to take, ``BuildFailed``.
     """
 
     @property

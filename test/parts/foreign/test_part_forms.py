@@ -9,8 +9,8 @@ import pytest
 onnx = pytest.importorskip("onnx", exc_type=ImportError)
 
 import surgery  # noqa: E402
-from foreign import DECODER, EMBED, VISION, answers, change, same  # noqa: E402
-from onnx import TensorProto  # noqa: E402
+from foreign import DECODER, EMBED, VISION, Change, answers, change, same  # noqa: E402
+from onnx import TensorProto, helper  # noqa: E402
 
 from vlm_ros.core.bundle import Bundle  # noqa: E402
 
@@ -61,6 +61,32 @@ def test_answers_are_ours_when_the_vision_encoder_takes_more(
 
 def test_answers_are_ours_when_the_vision_encoder_takes_tiles_of_pictures(folder: Path, ours: list) -> None:
     change(folder, VISION, surgery.tiles_of_pictures)
+    assert same(answers(Bundle(folder)), ours)
+
+
+def more_outputs(name: str, shape: list, *nodes: onnx.NodeProto) -> Change:
+    """An output ``name`` in front of the others, which ``nodes`` make."""
+
+    def apply(model: onnx.ModelProto) -> None:
+        model.graph.node.extend(nodes)
+        model.graph.output.insert(0, helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+
+    return apply
+
+
+OTHER_OUTPUTS: dict[str, Change] = {
+    "mask": more_outputs(
+        "mask", ["batch", "sequence"], helper.make_node("Cast", ["input_ids"], ["mask"], to=TensorProto.FLOAT)
+    ),
+    "as many numbers": more_outputs(
+        "negative", ["batch", "sequence", 32], helper.make_node("Neg", ["inputs_embeds"], ["negative"])
+    ),
+}
+
+
+@pytest.mark.parametrize("form", OTHER_OUTPUTS)
+def test_answers_are_ours_when_the_embedding_gives_more_than_embeddings(form: str, folder: Path, ours: list) -> None:
+    change(folder, EMBED, OTHER_OUTPUTS[form])
     assert same(answers(Bundle(folder)), ours)
 
 

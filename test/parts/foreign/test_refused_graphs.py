@@ -26,6 +26,13 @@ def with_size(name: str, shape: list) -> Change:
     return apply
 
 
+def baked_length(model: onnx.ModelProto) -> None:
+    """Embeddings of seven tokens, as tracing with a prompt of seven leaves them."""
+    shape = surgery.constant(model, "baked", [1, 7, 32])
+    baked = onnx.helper.make_node("Reshape", ["inputs_embeds", shape], ["inputs_embeds_inner"])
+    surgery.inner(model, "inputs_embeds", baked)
+
+
 REFUSED: dict[str, tuple[str, Change, str]] = {
     "unknown input": (
         DECODER,
@@ -66,6 +73,37 @@ REFUSED: dict[str, tuple[str, Change, str]] = {
         DECODER,
         surgery.rows(2),
         r"'inputs_embeds' of shape \(2, .*2 prompts at once.*dynamic batch",
+    ),
+    "64 tokens at once": (
+        DECODER,
+        with_size("inputs_embeds", ["batch", 64, 32]),
+        r"'inputs_embeds' of shape \('batch', 64, 32\), 64 tokens at once.*dynamic sequence",
+    ),
+    "embeddings without a batch": (
+        DECODER,
+        with_size("inputs_embeds", ["sequence", 32]),
+        r"'inputs_embeds' of shape \('sequence', 32\): export it as",
+    ),
+    "mask of a fixed length": (
+        DECODER,
+        with_size("attention_mask", ["batch", 256]),
+        r"'attention_mask' of shape \('batch', 256\), and prompts are of any length: export",
+    ),
+    "one position": (DECODER, with_size("position_ids", ["batch", 1]), r"'position_ids' of shape \('batch', 1\), and"),
+    "table of 64 tokens at once": (
+        EMBED,
+        with_size("input_ids", [1, 64]),
+        r"'input_ids' of shape \(1, 64\), and prompts are of any length: export",
+    ),
+    "table of two prompts": (
+        EMBED,
+        with_size("input_ids", [2, "sequence"]),
+        r"'input_ids' of shape \(2, 'sequence'\), and",
+    ),
+    "length baked in": (
+        DECODER,
+        baked_length,
+        r"(?s)decoder_model_merged.onnx' failed on inputs of shapes .*Reshape.*export it with dynamic sizes",
     ),
     "other positions of tokens": (
         DECODER,

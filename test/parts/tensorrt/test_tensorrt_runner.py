@@ -112,7 +112,7 @@ def test_kept_output_outlives_the_runner_when_somebody_holds_it(backend: SimpleN
 
 def test_reason_is_told_when_tensorrt_refuses_a_run(runner: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(IExecutionContext, "execute_async_v3", lambda self, stream_handle: False)
-    with pytest.raises(RuntimeError, match=r"refuses a run.*\(1, 3\)"):
+    with pytest.raises(BuildFailed, match=r"refuses a run.*\(1, 3\)"):
         runner.run(feeds(3))
 
 
@@ -122,7 +122,7 @@ def test_the_next_run_is_right_when_the_device_was_full(
     runner.run(feeds(3))
     with monkeypatch.context() as full:
         full.setattr(DEVICE, "size_bytes", 16)
-        with pytest.raises(RuntimeError, match=r"out of memory") as failure:
+        with pytest.raises(BuildFailed, match=r"out of memory") as failure:
             runner.run(feeds(200))
     assert "(1, 200)" in str(failure.value)
     del failure

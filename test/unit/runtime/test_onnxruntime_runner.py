@@ -34,5 +34,5 @@ def test_activate_names_the_provider_when_this_build_lacks_it() -> None:
 def test_run_tells_the_shapes_when_the_graph_itself_fails() -> None:
     runner = OnnxRuntimeRunner(MATMUL, threads=1)
     runner.activate()
-    with pytest.raises(RuntimeError, match=r"\(1, 4\)"):
+    with pytest.raises(BuildFailed, match=r"\(1, 4\)"):
         runner.run({"rows": np.ones((1, 4), np.float32), "columns": np.ones((5, 2), np.float32)})

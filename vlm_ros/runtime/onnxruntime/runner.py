@@ -110,7 +110,10 @@ class OnnxRuntimeRunner:
             raise
         except Exception as error:  # ONNX Runtime's exceptions have no base of their own
             shapes = {name: array.shape for name, array in feeds.items()}
-            raise RuntimeError(f"'{self._path}' failed on inputs of shapes {shapes}: {error}") from error
+            raise BuildFailed(
+                f"'{self._path}' failed on inputs of shapes {shapes} ({error}): export it with dynamic sizes, "
+                "or make room in memory"
+            ) from error
 
     def deactivate(self) -> None:
         """Free the session."""

@@ -104,7 +104,7 @@ class Execution:
     def _shape(self, name: str) -> Shape:
         shape = tuple(int(size) for size in self._context.get_tensor_shape(name))
         if any(size < 0 for size in shape):
-            raise RuntimeError(f"the size of output '{name}' depends on values ({shape}): export it with a known shape")
+            raise BuildFailed(f"the size of output '{name}' depends on values ({shape}): export it with a known shape")
         return shape
 
     def _dtype(self, name: str) -> np.dtype[np.generic]:
@@ -112,4 +112,4 @@ class Execution:
 
     def _check(self, accepted: bool, what: str) -> None:
         if not accepted:
-            raise RuntimeError(f"TensorRT refuses {what}: {self._log.reason()}")
+            raise BuildFailed(f"TensorRT refuses {what} ({self._log.reason()}): build the engine again")

@@ -76,7 +76,9 @@ class TensorRtRunner:
                 return loaded.execution.run(feeds, keep)
         except cuda.Error as error:
             shapes = {name: tensor.shape for name, tensor in feeds.items()}
-            raise RuntimeError(f"'{self._path}' failed on inputs of shapes {shapes}: {error}") from error
+            raise BuildFailed(
+                f"'{self._path}' failed on inputs of shapes {shapes} ({error}): make room on the GPU, or build it again"
+            ) from error
 
     def deactivate(self) -> None:
         """Free the plan and its memory."""
