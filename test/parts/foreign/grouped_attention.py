@@ -71,13 +71,14 @@ def _reads(makers: dict, node: onnx.NodeProto, name: str) -> bool:
 
 def _before(makers: dict, name: str) -> list[onnx.NodeProto]:
     """What ``name`` is made by, the nearest first."""
-    found, waiting = [], [name]
+    found: dict[str, onnx.NodeProto] = {}
+    waiting = [name]
     while waiting:
-        node = makers.get(waiting.pop(0))
-        if node is not None:
-            found.append(node)
-            waiting.extend(node.input)
-    return found
+        made = waiting.pop(0)
+        if made in makers and made not in found:
+            found[made] = makers[made]
+            waiting.extend(makers[made].input)
+    return list(found.values())
 
 
 def _in_order(nodes: list, wanted: list[str]) -> list[onnx.NodeProto]:

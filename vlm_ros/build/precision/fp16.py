@@ -19,6 +19,7 @@ from vlm_ros.build.precision.graph import (
     set_nodes,
 )
 from vlm_ros.build.precision.onnx_library import Model, Node, onnx
+from vlm_ros.build.precision.probe import layer_names, result_types
 from vlm_ros.build.precision.ranges import leaves_fp16, measured_peaks
 from vlm_ros.core.errors import BuildFailed
 
@@ -31,9 +32,10 @@ _TYPE_ATTRIBUTES = ("to", "dtype", "output_dtype")
 def fp16_from_fp32(model: Model, samples: Sequence[Feeds]) -> Model:
     """``model`` in fp16 but for the nodes that leave its range on ``samples``, or take no fp16 by the standard.
 
-    Between two nodes that stay in fp32 nothing is narrowed. The caches of a decoder become fp16; all
-    other inputs and outputs stay as they are, so that parts of different precisions go together: states among them,
-    which sum up what thousands of tokens left. So do loops that read nothing but their inputs, as a Scan over chunks.
+    Between two nodes that stay in fp32 nothing is narrowed. The caches of a decoder become fp16, unless an operator
+    beyond the standard reads them, which may count on its cache being an input; all other inputs and outputs stay as
+    they are, so that parts of different precisions go together: states among them, which sum up what thousands of
+    tokens left. So do loops that read nothing but their inputs, as a Scan over chunks.
     Raises ``BuildFailed`` for a graph with other loops or branches.
     """
     named = named_nodes(copy_of(model))
@@ -59,12 +61,15 @@ class _Narrowing:
         self._outputs = {output.name for output in model.graph.output} & self._floats
         self._narrow: set[str] = set()
         self._cast: set[str] = set()
+        self._read_elsewhere = {
+            name for node in model.graph.node if not _is_standard(node) for name in (*node.input, *node.output)
+        }
 
     def run(self) -> Model:
         """The model, changed."""
         graph = self._model.graph
         for value in (*graph.input, *graph.output):
-            if value.name in self._floats and value.name.startswith(_CACHE):
+            if value.name in self._floats - self._read_elsewhere and value.name.startswith(_CACHE):
                 value.type.tensor_type.elem_type = FP16
                 self._narrow.add(value.name)
         set_nodes(self._model, [made for node in graph.node for made in self._converted(node)])
@@ -121,9 +126,12 @@ def _narrow_attributes(node: Node) -> None:
 
 
 def _float_names(model: Model) -> set[str]:
-    """Everything in ``model`` that is fp32."""
+    """Everything in ``model`` that is fp32. Behind operators that ONNX does not know, ONNX Runtime tells."""
     known = onnx.shape_inference.infer_shapes(_without_weights(model)).graph
-    names = {value.name for value in (*known.input, *known.output, *known.value_info) if _kind(value) == FP32}
+    kinds = {value.name: _kind(value) for value in (*known.input, *known.output, *known.value_info)}
+    names = {name for name, kind in kinds.items() if kind == FP32}
+    untold = [name for name in layer_names(model) if not kinds.get(name)]
+    names |= {name for name, kind in result_types(model, untold).items() if kind == "tensor(float)"}
     return names | {tensor.name for tensor in model.graph.initializer if tensor.data_type == FP32}
 
 
@@ -154,6 +162,10 @@ def _stands_alone(graph: Any) -> bool:
     return read <= own | {""}
 
 
+def _is_standard(node: Node) -> bool:
+    return node.domain in ("", "ai.onnx")
+
+
 def _takes_fp16(node: Node, opset: int) -> bool:
     """Whether the standard lets the floats of ``node`` be fp16."""
     graphs = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
@@ -161,7 +173,7 @@ def _takes_fp16(node: Node, opset: int) -> bool:
         raise BuildFailed(f"'{node.name}' is a branch or a loop ({node.op_type}): export the model without, then again")
     if graphs:
         return False
-    if node.domain not in ("", "ai.onnx"):
+    if not _is_standard(node):
         return False
     schema = onnx.defs.get_schema(node.op_type, opset, "")
     kinds = [set(constraint.allowed_type_strs) for constraint in schema.type_constraints]

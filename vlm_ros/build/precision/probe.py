@@ -35,6 +35,13 @@ def layer_names(model: Model) -> list[str]:
     return [name for node in model.graph.node for name in node.output if name]
 
 
+def result_types(model: Model, names: Sequence[str]) -> dict[str, str]:
+    """What ONNX Runtime calls the types of the results called ``names``."""
+    if not names:
+        return {}
+    return {argument.name: argument.type for argument in _session(_with_outputs(model, names)).get_outputs()}
+
+
 def in_groups(names: Sequence[str]) -> Iterator[Sequence[str]]:
     """``names``, so many at a time as may be probed at once."""
     for start in range(0, len(names), _LAYERS_AT_ONCE):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vlm_ros.core.agreement import Agreement, Gate, agreement_of
+from vlm_ros.runtime.cache_shape import token_axis
 from vlm_ros.runtime.opening import runner_for
 from vlm_ros.runtime.runner import Runner
 
@@ -48,7 +49,7 @@ def answers_of(graph: Path | Runner, samples: Sequence[Feeds]) -> dict[str, list
         answers: dict[str, list[Array]] = {}
         for feeds in samples:
             for name, array in runner.run(fitted(runner, feeds)).items():
-                answers.setdefault(name, []).append(_added(name, array, feeds))
+                answers.setdefault(name, []).append(_added(runner, name, array, feeds))
         return answers
     finally:
         runner.deactivate()
@@ -59,10 +60,13 @@ def fitted(runner: Runner, feeds: Feeds) -> dict[str, Array]:
     return {name: feeds[name].astype(spec.dtype, copy=False) for name, spec in runner.inputs.items()}
 
 
-def _added(name: str, array: Array, feeds: Mapping[str, Array]) -> Array:
-    """Without what went in: that agrees by itself."""
-    past = feeds.get(_PAST + name[len(_PRESENT) :]) if name.startswith(_PRESENT) else None
-    return array if past is None else array[:, :, past.shape[2] :]
+def _added(runner: Runner, name: str, array: Array, feeds: Mapping[str, Array]) -> Array:
+    """``array``, the output ``name`` of ``runner``, without what went in: that agrees by itself."""
+    past = _PAST + name[len(_PRESENT) :]
+    if not name.startswith(_PRESENT) or past not in feeds:
+        return array
+    axis = token_axis(runner.inputs[past], runner.outputs[name])
+    return array if axis is None else np.split(array, [feeds[past].shape[axis]], axis)[1]
 
 
 def _joined(arrays: Sequence[Array]) -> Array:
