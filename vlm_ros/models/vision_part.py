@@ -176,8 +176,10 @@ def _features_output(runner: Runner, width: int | None) -> str:
     return fitting[0]
 
 
-def _likelihood(spec: TensorSpec) -> int:
-    return _OUTPUTS.index(spec.name) if spec.name in _OUTPUTS else len(_OUTPUTS)
+def _likelihood(spec: TensorSpec) -> tuple[bool, int]:
+    """Two dimensions may be one vector for each tile: unless the name says features, all others come first."""
+    likelihood = _OUTPUTS.index(spec.name) if spec.name in _OUTPUTS else len(_OUTPUTS)
+    return len(spec.shape) < 3 and likelihood > 0, likelihood
 
 
 def _may_be(size: int | str, width: int | None) -> bool:

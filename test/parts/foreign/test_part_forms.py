@@ -15,6 +15,16 @@ from onnx import TensorProto, helper  # noqa: E402
 from vlm_ros.core.bundle import Bundle  # noqa: E402
 
 
+def more_outputs(name: str, shape: list, *nodes: onnx.NodeProto) -> Change:
+    """An output ``name`` in front of the others, which ``nodes`` make."""
+
+    def apply(model: onnx.ModelProto) -> None:
+        model.graph.node.extend(nodes)
+        model.graph.output.insert(0, helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+
+    return apply
+
+
 def test_answers_are_ours_when_the_embedding_takes_int32(folder: Path, ours: list) -> None:
     change(folder, EMBED, lambda model: surgery.retype(model, kind=TensorProto.INT32, of=TensorProto.INT64))
     assert same(answers(Bundle(folder)), ours)
@@ -45,6 +55,21 @@ def test_answers_are_ours_when_the_features_are_called_otherwise(output: str, fo
     assert same(answers(Bundle(folder)), ours)
 
 
+@pytest.mark.parametrize(("pooled", "output"), [("image_embeds", "last_hidden_state"), ("output_0", "output_1")])
+def test_answers_are_ours_when_one_vector_for_the_picture_comes_with_the_features(
+    pooled: str, output: str, folder: Path, ours: list
+) -> None:
+    mean = helper.make_node("ReduceMean", [output, "tokens_axis"], [pooled], keepdims=0)
+    change(
+        folder,
+        VISION,
+        lambda model: surgery.rename(model, lambda name: name.replace("image_features", output)),
+        lambda model: surgery.constant(model, "tokens_axis", [1]),
+        more_outputs(pooled, ["batch", 32], mean),
+    )
+    assert same(answers(Bundle(folder)), ours)
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "shape"),
     [
@@ -62,16 +87,6 @@ def test_answers_are_ours_when_the_vision_encoder_takes_more(
 def test_answers_are_ours_when_the_vision_encoder_takes_tiles_of_pictures(folder: Path, ours: list) -> None:
     change(folder, VISION, surgery.tiles_of_pictures)
     assert same(answers(Bundle(folder)), ours)
-
-
-def more_outputs(name: str, shape: list, *nodes: onnx.NodeProto) -> Change:
-    """An output ``name`` in front of the others, which ``nodes`` make."""
-
-    def apply(model: onnx.ModelProto) -> None:
-        model.graph.node.extend(nodes)
-        model.graph.output.insert(0, helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
-
-    return apply
 
 
 OTHER_OUTPUTS: dict[str, Change] = {
