@@ -95,6 +95,9 @@ class Constrainer:
         matcher = llguidance.LLMatcher(self._vocabulary, grammar, log_level=0)
         if matcher.is_error():
             raise BadQuestion(f"the answer form is not usable: {matcher.get_error()}")
+        matcher.compute_bitmask()  # only then it knows whether anything can follow
+        if matcher.is_stopped() and not matcher.is_accepting():
+            raise BadQuestion("the answer form is not usable: no text has it")
         return matcher
 
 

@@ -63,7 +63,7 @@ def language_from_bundle(bundle: Bundle, image_id: int | None) -> Language:
     special_texts["caption_prompt"] = caption_prompt
     template = ChatTemplate(template_source_from_bundle(bundle), special_texts)
     end_ids = _end_ids(bundle, tokenizer)
-    prompts = PromptEncoder(tokenizer, template, image_id, may_be_empty=not caption_prompt)
+    prompts = PromptEncoder(tokenizer, template, image_id, end_ids=end_ids, may_be_empty=not caption_prompt)
     constrainer = Constrainer(tokenizer, sorted(end_ids))
     return Language(tokenizer, prompts, constrainer, end_ids, image_id, vocabulary, _stop_texts(bundle))
 
@@ -88,10 +88,10 @@ def _end_ids(bundle: Bundle, tokenizer: Tokenizer) -> frozenset[int]:
     for found in places:
         if found is not None:
             numbers = found if isinstance(found, list) else [found]
-            if not numbers or not all(type(number) is int and number >= 0 for number in numbers):
+            if not numbers or not all(type(number) is int and tokenizer.knows(number) for number in numbers):
                 raise BadBundle(
-                    f"the bundle '{bundle.folder}' has 'eos_token_id': {found!r}, expected the number of a token, or "
-                    "several: correct it in generation_config.json, or in config.json"
+                    f"the bundle '{bundle.folder}' has 'eos_token_id': {found!r}, expected the number of one of its "
+                    f"{tokenizer.size} tokens, or several: correct it in generation_config.json, or in config.json"
                 )
             return frozenset(numbers)
     raise BadBundle(f"the bundle '{bundle.folder}' names no token that ends an answer: set eos_token_id in config.json")

@@ -13,6 +13,9 @@ from vlm_ros.language import wordpiece
 tokenizers = require("tokenizers", "pip install tokenizers")
 
 _HALF_CHARACTER = "\N{REPLACEMENT CHARACTER}"
+_MOST_TOKENS = 1 << 32
+"""The library counts so far."""
+
 _OTHER_FORMATS = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "tiktoken.model")
 _ADDED_TOKEN_FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
 
@@ -30,6 +33,8 @@ class Tokenizer:
         self._tokenizer.no_truncation()
         self._add_declared_tokens(config.get("added_tokens_decoder", {}))
         added = self._tokenizer.get_added_tokens_decoder()
+        self.added_ids = frozenset(added)
+        """Tokens beside those that text is made of, not all of them special."""
         self.special_ids = frozenset(number for number, token in added.items() if token.special)
         self.special_texts = {
             name: value if isinstance(value, str) else value["content"]
@@ -75,6 +80,10 @@ class Tokenizer:
         if text is None:
             raise BadBundle(f"the vocabulary of {self.size} tokens has no number {number}: export the bundle again")
         return str(text)
+
+    def knows(self, number: int) -> bool:
+        """Whether there is a token of this number."""
+        return 0 <= number < _MOST_TOKENS and self._tokenizer.id_to_token(number) is not None
 
     def number_of(self, text: str) -> int | None:
         """The number of the token that ``text`` stands for, ``None`` where there is no such token."""

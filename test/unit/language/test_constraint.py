@@ -111,6 +111,8 @@ def test_free_text_has_no_constraint_when_asked_for(constrainer: Constrainer) ->
         (Choices((1,)), "1"),
         (Regex("a(b"), "unclosed group"),
         (Regex("(?=a)b"), "look"),
+        (Regex(r"[^\s\S]"), "no text has it"),
+        (Regex(r"a[^\s\S]"), "no text has it"),
         (JsonSchema({"type": "objekt"}), "objekt"),
         (JsonSchema({"enum": [{1, 2}]}), "not JSON"),
         (JsonSchema(["no"]), "not JSON"),

@@ -48,6 +48,22 @@ def test_question_is_refused_by_name_when_it_holds_control_tokens(tokenizer: Tok
         encoder(tokenizer).encode(question)
 
 
+@pytest.mark.parametrize(("question", "refused"), [("no<end>", True), ("no<pause>", False), ("far, near?", False)])
+def test_end_of_an_answer_is_a_control_token_when_it_is_not_called_special(
+    byte_level: Tokenizer, question: str, refused: bool
+) -> None:
+    declared = {str(number): {"content": text} for number, text in ((352, "<end>"), (353, "<pause>"))}
+    tokenizer = Tokenizer(byte_level.to_json(), {"added_tokens_decoder": declared})
+    template = ChatTemplate(LLAVA_TEMPLATE, {**byte_level.special_texts, "image_token": "<image>"})
+    ends = frozenset((352, tokenizer.encode(",", frame=False)[0]))
+    prompts = PromptEncoder(tokenizer, template, tokenizer.number_of("<image>"), end_ids=ends)
+    if refused:
+        with pytest.raises(BadQuestion, match="<end>"):
+            prompts.encode(question)
+    else:
+        prompts.encode(question)
+
+
 @pytest.mark.parametrize("question", ["<imag e>", "< s>", "a < b > c", "image", "<IMAGE>"])
 def test_question_is_plain_text_when_it_only_resembles_control_tokens(tokenizer: Tokenizer, question: str) -> None:
     assert question in tokenizer.decode(encoder(tokenizer).encode(question).after)
