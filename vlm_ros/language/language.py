@@ -37,7 +37,7 @@ class Constrains(Protocol):
 class Language:
     """``end_ids`` end an answer; ``image_id`` marks the picture's place; ``vocabulary`` counts the model's tokens.
 
-    ``stop_texts`` end an answer in free text, and do not belong to it.
+    ``stop_texts`` end an answer in free text, and do not belong to it; ``suppressed_ids`` are never in one.
     """
 
     tokenizer: Tokenizer
@@ -47,6 +47,7 @@ class Language:
     image_id: int
     vocabulary: int
     stop_texts: tuple[str, ...] = ()
+    suppressed_ids: tuple[int, ...] = ()
 
 
 def language_from_bundle(bundle: Bundle, image_id: int | None) -> Language:
@@ -65,7 +66,8 @@ def language_from_bundle(bundle: Bundle, image_id: int | None) -> Language:
     end_ids = _end_ids(bundle, tokenizer)
     prompts = PromptEncoder(tokenizer, template, image_id, end_ids=end_ids, may_be_empty=not caption_prompt)
     constrainer = Constrainer(tokenizer, sorted(end_ids))
-    return Language(tokenizer, prompts, constrainer, end_ids, image_id, vocabulary, _stop_texts(bundle))
+    texts, suppressed_ids = _stop_texts(bundle), _suppressed_ids(bundle, vocabulary)
+    return Language(tokenizer, prompts, constrainer, end_ids, image_id, vocabulary, texts, suppressed_ids)
 
 
 def _stop_texts(bundle: Bundle) -> tuple[str, ...]:
@@ -75,6 +77,16 @@ def _stop_texts(bundle: Bundle) -> tuple[str, ...]:
     if not isinstance(texts, list) or not all(isinstance(text, str) and text for text in texts):
         raise BadBundle(f"generation_config.json has 'stop_strings': {found!r}, expected a text or a list of texts")
     return tuple(texts)
+
+
+def _suppressed_ids(bundle: Bundle, vocabulary: int) -> tuple[int, ...]:
+    """What transformers calls ``suppress_tokens``: as there, numbers without a token suppress nothing."""
+    found = bundle.optional_json("generation_config.json").get("suppress_tokens") or []
+    if not isinstance(found, list) or not all(type(number) is int for number in found):
+        raise BadBundle(
+            f"generation_config.json has 'suppress_tokens': {found!r}, expected a list of numbers of tokens"
+        )
+    return tuple(number for number in found if 0 <= number < vocabulary)
 
 
 def _end_ids(bundle: Bundle, tokenizer: Tokenizer) -> frozenset[int]:

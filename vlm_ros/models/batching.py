@@ -93,6 +93,7 @@ class _Row:
             ended=ended_by(self._writer, speaker.clock, deadline_s, stop),
             on_tokens=self._writer.write,
             room=lambda: self._room,
+            suppressed=speaker.language.suppressed_ids,
         )
         self.waiting: deque[int] = deque()
 

@@ -33,10 +33,12 @@ def decode(
     constraint: TokenConstraint | None,
     ended: Ended,
     on_tokens: OnTokens,
+    suppressed: Sequence[int] = (),
 ) -> tuple[Finish, float]:
     """Decode at most ``limit`` tokens after ``prompt``; returns why it ended and the confidence.
 
-    Tokens that the constraint forces are fed together with the one before them, in one run.
+    Tokens that the constraint forces are fed together with the one before them, in one run. Without one, no token
+    among ``suppressed`` is taken.
     """
     answering = answer_tokens(
         prompt,
@@ -46,6 +48,7 @@ def decode(
         ended=ended,
         on_tokens=on_tokens,
         room=lambda: branch.room,
+        suppressed=suppressed,
     )
     try:
         pending = next(answering)
@@ -65,6 +68,7 @@ def answer_tokens(
     ended: Ended,
     on_tokens: OnTokens,
     room: Callable[[], int],
+    suppressed: Sequence[int] = (),
 ) -> Answering:
     """The decisions of ``decode``, for whoever feeds the decoder; ``room`` counts what the context still takes."""
     pending: Sequence[int] = prompt
@@ -72,6 +76,9 @@ def answer_tokens(
     probabilities: list[float] = []
     while (finish := ended()) is None:
         logits = yield pending
+        if suppressed and not constraint:
+            logits = logits.copy()
+            logits[list(suppressed)] = -np.inf
         token, probability = _likeliest(logits, constraint.allowed() if constraint else None)
         probabilities.append(probability)
         if token in end_ids:

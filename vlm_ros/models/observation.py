@@ -56,6 +56,7 @@ class PrefixObservation:
             constraint=speaker.language.constrainer.constraint(form),
             ended=ended_by(writer, speaker.clock, deadline_s, stop),
             on_tokens=writer.write,
+            suppressed=speaker.language.suppressed_ids,
         )
         return writer.answer(self._frame, finish, confidence)
 

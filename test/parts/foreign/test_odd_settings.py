@@ -107,6 +107,8 @@ WRONG: list[tuple[str, str, Any, str]] = [
     (GENERATION, "eos_token_id", [2, 352], r"'eos_token_id': \[2, 352\], expected the number of one of its 352 tokens"),
     (GENERATION, "eos_token_id", 2**40, "'eos_token_id': 1099511627776, expected the number"),
     (GENERATION, "stop_strings", 5, "'stop_strings': 5, expected a text"),
+    (GENERATION, "suppress_tokens", 5, "'suppress_tokens': 5, expected a list"),
+    (GENERATION, "suppress_tokens", ["no"], r"'suppress_tokens': \['no'\], expected a list"),
     (PICTURES, "image_mean", [float("nan")] * 3, r"'image_mean': \[nan, .*expected three numbers"),
     (PICTURES, "rescale_factor", 0, "'rescale_factor': 0.0, which makes all pictures alike"),
     (PICTURES, "rescale_factor", float("inf"), "'rescale_factor': inf, expected a number"),

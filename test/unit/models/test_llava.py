@@ -14,6 +14,7 @@ from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.core.frame import Frame
 from vlm_ros.language.language import language_from_bundle
+from vlm_ros.models.batching import Request, ask_all
 from vlm_ros.models.decoder import Decoder
 from vlm_ros.models.llava import LLAVA_PARTS, LlavaModel
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
@@ -146,6 +147,21 @@ def test_answers_end_at_any_end_token_when_the_config_names_them(change: Callabl
     bundle = change("generation_config.json", eos_token_id=ends)
     language = language_from_bundle(bundle, 4)
     assert language.end_ids == frozenset(ends if isinstance(ends, list) else [ends])
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_suppressed_tokens_are_in_forms_alone(tiny: Bundle, change: Callable[..., Bundle], rows: int) -> None:
+    requests = [Request(frame(), "Ball?", form) for form in (FreeText(12), FreeText(12), Choices(("ck",)))]
+
+    def texts(bundle: Bundle) -> list[str]:
+        model, _ = load(bundle)
+        return [answer.text for answer in ask_all(model, requests, max_batch=rows)]
+
+    assert all("ck" in text for text in texts(tiny))
+    ck = language_from_bundle(tiny, 4).tokenizer.number_of("ck")
+    free, again, form = texts(change("generation_config.json", suppress_tokens=[ck, -1, 5000]))
+    assert "ck" not in free
+    assert (again, form) == (free, "ck")
 
 
 def test_end_token_is_found_elsewhere_when_the_generation_config_lacks_it(change: Callable[..., Bundle]) -> None:
