@@ -44,7 +44,7 @@ class Ways:
     def detour_m(self, x_m: Floats, y_m: Floats) -> Floats:
         """How much more the way to each point costs than the straight line; infinite outside the grid."""
         cost_m = np.append(self.cost_m, np.inf)[self.grid.cells_at(x_m, y_m)]
-        return np.maximum(0.0, cost_m - np.hypot(x_m - self.grid.x_m, y_m - self.grid.y_m))
+        return np.asarray(np.maximum(0.0, cost_m - np.hypot(x_m - self.grid.x_m, y_m - self.grid.y_m)))
 
     def next_to(self, goal: Place) -> Place:
         """A place on the way to ``goal``, about ``_AHEAD_M`` away; ``goal`` itself where it is closer."""
