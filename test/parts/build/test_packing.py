@@ -2,6 +2,7 @@
 
 import io
 import json
+import resource
 import shutil
 import tarfile
 from pathlib import Path
@@ -223,3 +224,14 @@ def test_a_folder_that_is_there_is_left_alone(archive, tmp_path):
     (tmp_path / "tiny").mkdir()
     with pytest.raises(BadBundle, match="is there already"):
         unpack(archive, tmp_path / "tiny")
+
+
+def test_a_disk_without_room_is_not_the_archives_fault(archive, tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(BadConfig, match="cannot make .*tiny.*has room"):
+            unpack(archive, tmp_path / "tiny")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == [archive]
