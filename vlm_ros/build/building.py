@@ -116,7 +116,9 @@ class _Work:
             self.on_progress(Progress(part, Stage.BUILDING, meter.fraction, meter.eta_s, False, message))
 
         def build(path: Path) -> None:
+            job.wanted.refuse_change()  # another process may have been waited for
             builder.build(onnx, path, watch=Watch(tell, self.cancelled))
+            job.wanted.refuse_change()
             self.check(key, onnx, path)
 
         engine = self.store.add(key, build, self.cancelled)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from vlm_ros.build.builder import EngineBuilder
 from vlm_ros.build.choice import kept_precision
-from vlm_ros.build.key import EngineKey, key_from_onnx
+from vlm_ros.build.key import EngineKey, key_from_onnx, source_of
 from vlm_ros.build.store import EngineStore
 from vlm_ros.build.vendors import ONNXRUNTIME, RUNTIMES
 from vlm_ros.core.bundle import AUTO, Bundle
-from vlm_ros.core.errors import BadBundle, MissingEngine
+from vlm_ros.core.errors import BadBundle, BuildFailed, MissingEngine
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,15 @@ class WantedEngine:
 
     key: EngineKey
     onnx: Path
+
+    def refuse_change(self) -> None:
+        """``BuildFailed`` where the ONNX file or its external data is not what the key says; reads them whole."""
+        try:
+            same = source_of(self.onnx) == self.key.source
+        except (BadBundle, OSError):
+            same = False  # only half of it is written
+        if not same:
+            raise BuildFailed(f"'{self.onnx}' changed after its build began: build again once it is written")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,34 @@ def test_failure_is_passed_on_and_leaves_nothing_when_a_part_cannot_be_built(
     with pytest.raises(BuildFailed, match="out of memory"):
         build_bundle(bundle, store, builder=Failing())
     assert store.entries() == []
+
+
+@pytest.mark.parametrize("change", [lambda onnx: onnx.write_bytes(EMPTY), Path.unlink], ids=["written", "removed"])
+def test_no_engine_is_kept_when_its_graph_changes_while_it_is_built(
+    bundle: Bundle, store: EngineStore, change: Callable[[Path], object]
+) -> None:
+    class Overtaken(FakeBuilder):
+        def build(self, onnx: Path, engine: Path, watch: Watch = UNWATCHED) -> None:
+            super().build(onnx, engine)
+            change(onnx)
+
+    with pytest.raises(BuildFailed, match=r"'.*a\.onnx' changed after its build began: build again"):
+        build_bundle(bundle, store, builder=Overtaken())
+    assert store.entries() == []
+
+
+def test_nothing_is_built_of_a_graph_that_changed_while_another_builder_was_waited_for(
+    bundle: Bundle, store: EngineStore
+) -> None:
+    def export_again(progress: Progress) -> None:
+        if progress.stage is Stage.BUILDING:
+            bundle.onnx("a").write_bytes(EMPTY)
+
+    builder = FakeBuilder()
+    with pytest.raises(BuildFailed, match="changed after its build began"):
+        build_bundle(bundle, store, builder=builder, on_progress=export_again)
+    assert builder.built == []
+    build_bundle(bundle, store, builder=builder)
 
 
 def test_bad_bundle_when_there_are_no_parts(tmp_path: Path, store: EngineStore) -> None:
