@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,10 +20,10 @@ from vlm_ros.build.run_preflight import Graphs, check_run_memory, run_peak_bytes
 from vlm_ros.build.wanted import WantedEngines
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
-from vlm_ros.core.errors import VlmRosError
+from vlm_ros.core.errors import NotEnoughMemory
 from vlm_ros.models.loading import load_model, warm_up
 from vlm_ros.models.model import Model
-from vlm_ros.models.seat import ModelSeat
+from vlm_ros.models.seat import Change, ModelSeat
 from vlm_ros.service.build_news import UNHEARD, BuildNews
 from vlm_ros.service.config import ServiceConfig
 
@@ -57,14 +57,17 @@ class Service:
         self._clock = clock
         self._next_try_s = float("-inf")
         self._refused: tuple[int | None, ...] = ()
+        self._enough_bytes = 0
         self._loading: threading.Thread | None = None
         self._offered = False
+        self._gone = ""
         self._held = ExitStack()
 
     def open(self, graphs: Graphs, runtime: str) -> None:
         """Load ``graphs`` as the first model."""
         self.runtime = runtime
-        self.seat = ModelSeat(self._loaded(graphs))
+        model, self._held = self._loaded(graphs)
+        self.seat = ModelSeat(model)
 
     @property
     def on_engines(self) -> bool:
@@ -78,6 +81,8 @@ class Service:
             return False, f"on {self.runtime}, of an earlier build; the last one failed: {self.news.failure}"
         if self.on_engines:
             return True, f"on {self.runtime}"
+        if self._gone:
+            return False, f"no model answers; it is loaded again as soon as that works: {self._gone}"
         if self.fault:
             return False, f"on ONNX Runtime: {self.fault}"
         if self.news.progress is not None:
@@ -90,12 +95,15 @@ class Service:
         return True, "on ONNX Runtime while the engines are loaded"
 
     def look(self) -> None:
-        """Begin to load the engines if they are there now."""
+        """Begin to load the engines if they are there now, or the first model again where none is left."""
         wanted = self._wanted
         busy = self._offered or (self._loading is not None and self._loading.is_alive())
-        if self.on_engines or busy or wanted is None or wanted.missing:
+        if self.on_engines or busy or wanted is None:
             return
-        if wanted.versions != self._refused or self._clock() >= self._next_try_s:
+        if self._gone:
+            if self._clock() >= self._next_try_s:
+                self._offer(lambda gone: self._restored(gone, wanted))
+        elif not wanted.missing and self._worth_trying(wanted.versions):
             self._loading = threading.Thread(target=self._change_to, args=(wanted,), name="engines", daemon=True)
             self._loading.start()
 
@@ -110,39 +118,80 @@ class Service:
         try:
             graphs = graphs_of(wanted, wanted.find())
             if self._fits_beside(graphs):
-                model = self._loaded(graphs)
-                self._offered = True
-                self.seat.offer(lambda old: self._exchanged(old, model, runtime), withdraw=model.close)
+                model, held = self._loaded(graphs)
+                self._offer(lambda old: self._exchanged(model, held, runtime), withdraw=held.close)
             else:
                 _log.warning("memory does not hold both models: answers pause while the engines are loaded")
-                self._offered = True
-                self.seat.offer(lambda old: self._replaced(old, graphs, wanted))
+                self._offer(lambda old: self._replaced(old, graphs, wanted))
         except Exception as error:
             self._give_up(error, versions)
 
-    def _exchanged(self, old: Model, new: Model, runtime: str) -> Model:
-        old.close()
+    def _offer(self, change: Change, withdraw: Callable[[], None] = lambda: None) -> None:
+        """Have the worker do ``change``, and ``look`` wait until it is done."""
+
+        def done(old: Model) -> Model:
+            try:
+                return change(old)
+            finally:
+                self._offered = False
+
+        self._offered = True
+        self.seat.offer(done, withdraw)
+
+    def _exchanged(self, new: Model, held: ExitStack, runtime: str) -> Model:
+        self._held.close()
+        self._held = held
         self._settle(runtime)
         return new
 
     def _replaced(self, old: Model, graphs: Graphs, wanted: WantedEngines) -> Model:
         """Load the engines in the place of ``old``, and its own files again where that fails."""
-        old.close()
+        versions, free_bytes = wanted.versions, available_bytes() or 0
+        self._held.close()
         try:
-            new = self._loaded(graphs)
-        except VlmRosError as error:
-            self._give_up(error, wanted.versions)
-            return self._loaded(graphs_of(wanted, wanted.onnx))
+            new, self._held = self._loaded(graphs)
+        except Exception as error:
+            lacking = isinstance(error, NotEnoughMemory)
+            self._give_up(error, versions, self._enough_bytes_for(graphs, free_bytes) if lacking else 0)
+            return self._restored(old, wanted)
         self._settle(as_built(wanted))
         return new
 
-    def _settle(self, runtime: str) -> None:
-        self.runtime, self.fault, self._offered = runtime, "", False
+    def _restored(self, gone: Model, wanted: WantedEngines) -> Model:
+        """The files that the engines are made of, loaded again; ``gone``, which answers nothing, where that fails."""
+        self._next_try_s = self._clock() + _RETRY_S
+        try:
+            model, self._held = self._loaded(graphs_of(wanted, wanted.onnx))
+        except Exception as error:
+            self._gone = f"{type(error).__name__}: {error}"
+            _log.error("no model answers: %s", self._gone)
+            return gone
+        self._gone = ""
+        return model
 
-    def _give_up(self, error: Exception, versions: tuple[int | None, ...]) -> None:
-        self.fault, self._offered = f"the engines cannot be used: {error}", False
-        self._refused, self._next_try_s = versions, self._clock() + _RETRY_S
+    def _settle(self, runtime: str) -> None:
+        self.runtime, self.fault = runtime, ""
+
+    def _give_up(self, error: Exception, versions: tuple[int | None, ...], enough_bytes: int = 0) -> None:
+        """Leave engines of ``versions`` alone for a while, and until ``enough_bytes`` are free."""
+        self.fault = f"the engines cannot be used: {error}"
+        self._refused, self._next_try_s, self._enough_bytes = versions, self._clock() + _RETRY_S, enough_bytes
         _log.error("%s", self.fault)
+
+    def _worth_trying(self, versions: tuple[int | None, ...]) -> bool:
+        """Whether nothing speaks against ``versions`` any more: each try may take the working model down."""
+        if versions != self._refused:
+            return True
+        free_bytes = available_bytes()
+        return self._clock() >= self._next_try_s and (free_bytes is None or free_bytes >= self._enough_bytes)
+
+    def _enough_bytes_for(self, graphs: Graphs, free_before_bytes: int) -> int:
+        """How much must be free for ``graphs`` to fit, beside the model or in its place.
+
+        They did not fit now that it is gone; ``free_before_bytes`` were free while it was loaded.
+        """
+        needed_bytes = run_peak_bytes(self._bundle, graphs, self._batch)
+        return min(needed_bytes, free_before_bytes + needed_bytes - (available_bytes() or 0))
 
     def _fits_beside(self, graphs: Graphs) -> bool:
         free_bytes = available_bytes()
@@ -154,20 +203,18 @@ class Service:
         """How many questions at once the engines are made for, which take memory for as many."""
         return 1 if self._wanted is None else self._wanted.builder.batch
 
-    def _loaded(self, graphs: Graphs) -> Model:
-        """The model of ``graphs``, warm; nobody prunes the engines among them as long as the service lives."""
+    def _loaded(self, graphs: Graphs) -> tuple[Model, ExitStack]:
+        """The model of ``graphs``, warm, and what frees it; until then nobody prunes the engines among them."""
         manifests = [path.parent / MANIFEST for path, _ in graphs.values()]
-        self._held.enter_context(hold(filter(Path.is_file, manifests)))
-        if self._config.check_memory:
-            check_run_memory(self._bundle, graphs, batch=self._batch)
-        paths: Mapping[str, Path] = {part: path for part, (path, _) in graphs.items()}
-        model = load_model(self._bundle, paths, threads=self._config.threads, cuda=self.runtime == ON_CUDA)
-        try:
+        with ExitStack() as held:
+            held.enter_context(hold(filter(Path.is_file, manifests)))
+            if self._config.check_memory:
+                check_run_memory(self._bundle, graphs, batch=self._batch)
+            paths: Mapping[str, Path] = {part: path for part, (path, _) in graphs.items()}
+            model = load_model(self._bundle, paths, threads=self._config.threads, cuda=self.runtime == ON_CUDA)
+            held.callback(model.close)
             warm_up(model)
-        except BaseException:
-            model.close()
-            raise
-        return model
+            return model, held.pop_all()
 
 
 def as_built(wanted: WantedEngines) -> str:

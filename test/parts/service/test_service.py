@@ -15,8 +15,10 @@ from vlm_ros.build.key import EngineKey
 from vlm_ros.build.store import EngineStore
 from vlm_ros.core.answer import FreeText
 from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.clock import ManualClock
 from vlm_ros.core.errors import BuildFailed, MissingEngine, NotEnoughMemory
 from vlm_ros.core.frame import Frame
+from vlm_ros.models.model import Model
 from vlm_ros.service import service as service_module
 from vlm_ros.service.build_news import BuildNews
 from vlm_ros.service.config import ServiceConfig
@@ -49,6 +51,11 @@ def work_until(service: Service, condition: Callable[[], Any]) -> None:
         service.look()
         service.seat.settle()
         time.sleep(0.01)
+
+
+def work_for(service: Service, duration_s: float) -> None:
+    end_s = time.monotonic() + duration_s
+    work_until(service, lambda: time.monotonic() > end_s)
 
 
 def test_answers_are_the_same_when_the_engines_take_over(service: Service, store: EngineStore) -> None:
@@ -100,6 +107,77 @@ def test_the_old_model_comes_back_when_the_engines_do_not_load_in_its_place(
     assert service.runtime == AS_EXPORTED
     assert "0.01 GB are free" in service.health[1]
     assert answer(service) == before
+
+
+def test_a_model_that_works_is_not_taken_down_for_engines_that_did_not_fit_until_more_memory_is_free(
+    service: Service, store: EngineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, free_bytes = answer(service), 1_000_000
+    build_bundle(TINY, store)
+    real = service_module.check_run_memory
+
+    def check(bundle: Bundle, graphs: Any, **more: Any) -> None:
+        of_engines = any(path.name == "engine" for path, _ in graphs.values())
+        real(bundle, graphs, free_bytes if of_engines else None, **more)
+
+    monkeypatch.setattr(service_module, "available_bytes", lambda: free_bytes)
+    monkeypatch.setattr(service_module, "check_run_memory", check)
+    monkeypatch.setattr(service_module, "_RETRY_S", 0.0)
+    work_until(service, lambda: service.fault)
+    kept = service.seat.model
+    work_for(service, 0.2)
+    free_bytes = 1_100_000
+    work_for(service, 0.2)
+    assert service.seat.model is kept
+    assert answer(service) == before
+    free_bytes = 10**9
+    work_until(service, lambda: service.on_engines)
+
+
+def test_the_old_model_comes_back_whatever_keeps_the_engines_from_being_loaded(
+    service: Service, store: EngineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = answer(service)
+    build_bundle(TINY, store)
+    fail_to_load(monkeypatch, times=1)
+    work_until(service, lambda: service.fault)
+    assert service.health == (False, "on ONNX Runtime: the engines cannot be used: too many open files")
+    assert answer(service) == before
+
+
+def test_a_model_that_is_gone_is_told_of_and_loaded_again(
+    service: Service, store: EngineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, clock = answer(service), ManualClock()
+    monkeypatch.setattr(service, "_clock", clock)
+    build_bundle(TINY, store)
+    fail_to_load(monkeypatch, times=3)
+    work_until(service, lambda: service.fault)
+    assert not service.health[0]
+    assert "no model answers" in service.health[1]
+    assert "OSError: too many open files" in service.health[1]
+    clock.advance(31.0)
+    work_for(service, 0.1)
+    assert "no model answers" in service.health[1]
+    clock.advance(31.0)
+    work_until(service, lambda: "no model" not in service.health[1])
+    assert answer(service) == before
+    assert not service.on_engines
+    clock.advance(31.0)
+    work_until(service, lambda: service.on_engines)
+
+
+def fail_to_load(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Have the next ``times`` loads fail, in a memory that does not hold two models."""
+    left, real = [OSError("too many open files")] * times, service_module.load_model
+
+    def load(*args: Any, **more: Any) -> Model:
+        if left:
+            raise left.pop()
+        return real(*args, **more)
+
+    monkeypatch.setattr(service_module, "load_model", load)
+    monkeypatch.setattr(service_module, "available_bytes", lambda: 1_000_000)
 
 
 def test_what_is_heard_of_the_build_is_told(service: Service) -> None:
