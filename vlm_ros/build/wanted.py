@@ -53,6 +53,12 @@ class WantedEngines:
         return tuple(self.store.version_of(wanted.key) for wanted in self.parts.values())
 
     @property
+    def written(self) -> tuple[int, ...]:
+        """When the ONNX files were written, in nanoseconds since 1970, 0 for one that is gone; quick. Another value
+        after a new export."""
+        return tuple(_written_ns(wanted.onnx) for wanted in self.parts.values())
+
+    @property
     def onnx(self) -> dict[str, Path]:
         """The ONNX file of every part, which ONNX Runtime runs as it is."""
         return {part: wanted.onnx for part, wanted in self.parts.items()}
@@ -74,6 +80,13 @@ class WantedEngines:
                 f"({self.builder.runtime} on {self.builder.device}): run  {self.command}"
             )
         return engine
+
+
+def _written_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def wanted_engines(

@@ -54,6 +54,7 @@ class Service:
         self._bundle = bundle
         self._config = config
         self._wanted = wanted
+        self._written = () if wanted is None else wanted.written
         self._clock = clock
         self._next_try_s = float("-inf")
         self._refused: tuple[int | None, ...] = ()
@@ -90,6 +91,8 @@ class Service:
         if self.news.failure:
             return False, f"on ONNX Runtime, since the engines could not be built: {self.news.failure}"
         if self._wanted is not None and self._wanted.missing:
+            if self._wanted.written != self._written:
+                return False, "on ONNX Runtime, with a model whose ONNX files changed since: configure this node again"
             missing = ", ".join(self._wanted.missing)
             return False, f"on ONNX Runtime, since engines are missing: {missing}; run  {self._wanted.command}"
         return True, "on ONNX Runtime while the engines are loaded"

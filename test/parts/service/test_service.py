@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,21 @@ def test_what_is_heard_of_the_build_is_told(service: Service) -> None:
     assert service.health == (True, "on ONNX Runtime while engines are built (40%)")
     service.news = BuildNews(failure="the disk is full")
     assert service.health == (False, "on ONNX Runtime, since the engines could not be built: the disk is full")
+
+
+def test_a_model_that_was_exported_anew_is_told_of_instead_of_missing_engines(tmp_path: Path) -> None:
+    bundle, store = Bundle(copytree(TINY.folder, tmp_path / "tiny")), EngineStore(tmp_path / "engines")
+    service = open_service(bundle, ServiceConfig(threads=1), store)
+    assert "engines are missing" in service.health[1]
+    graph = bundle.onnx("embed_tokens")
+    another_producer = b"\x12\x01p"
+    graph.write_bytes(graph.read_bytes() + another_producer)
+    build_bundle(bundle, store)
+    work_for(service, 0.1)
+    fine, text = service.health
+    assert not fine
+    assert text.endswith("with a model whose ONNX files changed since: configure this node again")
+    assert open_service(bundle, ServiceConfig(threads=1), store).on_engines
 
 
 def test_a_failed_build_is_told_when_engines_of_an_earlier_one_answer(store: EngineStore) -> None:
