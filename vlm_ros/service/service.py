@@ -149,13 +149,14 @@ class Service:
 
     def _replaced(self, old: Model, graphs: Graphs, wanted: WantedEngines) -> Model:
         """Load the engines in the place of ``old``, and its own files again where that fails."""
-        versions, free_bytes = wanted.versions, available_bytes() or 0
-        self._held.close()
+        versions, needed_bytes = wanted.versions, run_peak_bytes(self._bundle, graphs, self._batch)
+        free_bytes = available_bytes() or 0
         try:
+            self._held.close()
             new, self._held = self._loaded(graphs)
         except Exception as error:
             lacking = isinstance(error, NotEnoughMemory)
-            self._give_up(error, versions, self._enough_bytes_for(graphs, free_bytes) if lacking else 0)
+            self._give_up(error, versions, _enough_bytes(needed_bytes, free_bytes) if lacking else 0)
             return self._restored(old, wanted)
         self._settle(as_built(wanted))
         return new
@@ -188,14 +189,6 @@ class Service:
         free_bytes = available_bytes()
         return self._clock() >= self._next_try_s and (free_bytes is None or free_bytes >= self._enough_bytes)
 
-    def _enough_bytes_for(self, graphs: Graphs, free_before_bytes: int) -> int:
-        """How much must be free for ``graphs`` to fit, beside the model or in its place.
-
-        They did not fit now that it is gone; ``free_before_bytes`` were free while it was loaded.
-        """
-        needed_bytes = run_peak_bytes(self._bundle, graphs, self._batch)
-        return min(needed_bytes, free_before_bytes + needed_bytes - (available_bytes() or 0))
-
     def _fits_beside(self, graphs: Graphs) -> bool:
         free_bytes = available_bytes()
         unbounded = free_bytes is None or not self._config.check_memory
@@ -218,6 +211,14 @@ class Service:
             held.callback(model.close)
             warm_up(model)
             return model, held.pop_all()
+
+
+def _enough_bytes(needed_bytes: int, free_before_bytes: int) -> int:
+    """How much must be free for engines to fit, beside the model or in its place.
+
+    They did not fit now that it is gone; ``free_before_bytes`` were free while it was loaded.
+    """
+    return min(needed_bytes, free_before_bytes + needed_bytes - (available_bytes() or 0))
 
 
 def as_built(wanted: WantedEngines) -> str:

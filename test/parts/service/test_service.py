@@ -146,6 +146,21 @@ def test_the_old_model_comes_back_whatever_keeps_the_engines_from_being_loaded(
     assert answer(service) == before
 
 
+def test_the_old_model_comes_back_where_it_could_not_be_freed(
+    service: Service, store: EngineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("the device is lost")
+
+    before = answer(service)
+    build_bundle(TINY, store)
+    service._held.callback(fail)
+    monkeypatch.setattr(service_module, "available_bytes", lambda: 1_000_000)
+    work_until(service, lambda: service.fault)
+    assert "the device is lost" in service.health[1]
+    assert answer(service) == before
+
+
 def test_a_model_that_is_gone_is_told_of_and_loaded_again(
     service: Service, store: EngineStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
