@@ -45,6 +45,18 @@ def test_scales_are_positive_when_a_block_is_zero() -> None:
     assert np.all(wide(made)[:, 1] == 0)
 
 
+@pytest.mark.parametrize(("quantize", "share"), [(per_column, 1 / 254), (in_blocks, 0.3)])
+def test_small_columns_stay_when_scales_are_fp16(quantize, share: float) -> None:
+    """Down to scales that fp16 holds with few digits, and to those that it does not hold at all."""
+    matrix = (weight(64, 48) * np.logspace(-7, 0, 48, dtype=np.float32)).astype(np.float16)
+    made = quantize(matrix)
+    assert made.scales.dtype == np.float16
+    error = np.abs(wide(made) - matrix).max(axis=0)
+    assert np.all(
+        error <= np.abs(matrix).max(axis=0) * np.float32(share * 1.001) + np.finfo(np.float16).smallest_subnormal
+    )
+
+
 def test_weight_becomes_int8_when_blocks_do_not_fit(tmp_path: Path) -> None:
     model = chain(weight(40, 64), weight(64, 8))
     made = int4_weights(model)

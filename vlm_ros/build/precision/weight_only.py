@@ -48,7 +48,7 @@ def int4_weights(model: Model) -> Model:
 
 def per_column(weight: Array) -> Quantized:
     """INT8 of a weight (inputs, outputs), a scale for each output."""
-    scales = _scales(np.abs(weight).max(axis=0) / 127, weight.dtype)
+    scales = _scales(np.abs(weight).max(axis=0).astype(np.float32) / 127, weight.dtype)
     values = np.rint(weight.astype(np.float32) / scales.astype(np.float32)).clip(-127, 127).astype(np.int8)
     return Quantized(values, scales, axis=1)
 
@@ -78,9 +78,11 @@ def _rounded(blocks: Array, scales: Array) -> Array:
 
 
 def _scales(wanted: Array, dtype: Any) -> Array:
-    """Positive scales: a column of zeros has any scale."""
-    tiny = np.finfo(dtype).tiny
-    return np.where(wanted < tiny, 1.0, wanted).astype(dtype)
+    """Positive scales, none below ``wanted``: a column of zeros has any scale."""
+    scales = wanted.astype(dtype)
+    # rounded down, small scales, of which fp16 keeps few digits or none, would cut weights off
+    scales = np.where(scales < wanted, np.nextafter(scales, np.inf, dtype=dtype), scales)
+    return np.where(wanted == 0, 1, scales).astype(dtype)
 
 
 Product = Callable[[Model, Node, Array], list[Node]]
