@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vlm_ros.build.precision.biases import with_plain_biases
 from vlm_ros.build.precision.files import read_model, write_model
 from vlm_ros.build.precision.graph import Feeds, copy_of, named_nodes
 from vlm_ros.build.precision.onnx_library import Model
@@ -27,7 +28,7 @@ def static_int8(model: Model, samples: Sequence[Feeds]) -> Model:
         return copy_of(model)
     library = _quantization()
     with _files() as (source, target):
-        write_model(named_nodes(copy_of(model)), source)
+        write_model(named_nodes(with_plain_biases(copy_of(model))), source)
         library.quantize_static(
             source,
             target,

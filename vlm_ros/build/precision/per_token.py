@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from vlm_ros.build.precision.biases import with_plain_biases
 from vlm_ros.build.precision.gates import gated
 from vlm_ros.build.precision.graph import Array, constants, copy_of, with_opset
 from vlm_ros.build.precision.onnx_library import Model, Node, onnx
@@ -35,7 +36,7 @@ _SMALLEST_PEAK = 1e-30
 
 def dynamic_int8(model: Model) -> Model:
     """``model`` with INT8 weights, one scale for each output, and INT8 activations, one for each token."""
-    changed = with_opset(copy_of(model), _OPSET_OF_AXES)
+    changed = with_plain_biases(with_opset(copy_of(model), _OPSET_OF_AXES))
     wide = {*gated(changed), *_last_tokens(changed)}
     weight_only = beside_wide_activations(per_column)
 

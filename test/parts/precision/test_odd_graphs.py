@@ -1,0 +1,50 @@
+"""Graphs as exporters write them seldom: at every precision they answer as before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from parts import answers, rows, weight
+
+from vlm_ros.build.precision.passes import PASSES
+from vlm_ros.core.agreement import agreement_of
+
+WIDTH = 64
+
+every_precision = pytest.mark.parametrize("precision", PASSES)
+
+
+def graph_of(nodes: list[onnx.NodeProto], weights: Mapping[str, np.ndarray]) -> onnx.ModelProto:
+    """From ``x`` (batch, 64) to ``y`` (batch, any)."""
+    graph = helper.make_graph(
+        nodes,
+        "odd",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", WIDTH])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+
+
+def check_answers(model: onnx.ModelProto, precision: str, folder: Path, correlation: float = 0.98) -> None:
+    """Hold ``model`` at ``precision`` against itself, in values and in how large they are."""
+    feeds = rows(WIDTH)
+    expected = answers(model, feeds, folder)["y"]
+    made = answers(PASSES[precision](model, [feeds]), feeds, folder)["y"]
+    agreement = agreement_of(made, expected)
+    assert agreement.correlation > correlation
+    assert np.linalg.norm(made - expected) < 0.2 * np.linalg.norm(expected)
+
+
+@every_precision
+@pytest.mark.parametrize("computed", [False, True])
+def test_bias_keeps_its_factor(precision: str, computed: bool, tmp_path: Path) -> None:
+    nodes = [helper.make_node("Gemm", ["x", "w", "c" if computed else "b"], ["y"], alpha=0.5, beta=0.25)]
+    nodes = [helper.make_node("Abs", ["b"], ["c"]), *nodes] if computed else nodes
+    bias = 20 * np.arange(16, dtype=np.float32)
+    check_answers(graph_of(nodes, {"w": weight(WIDTH, 16), "b": bias}), precision, tmp_path)
