@@ -48,3 +48,11 @@ def test_bias_keeps_its_factor(precision: str, computed: bool, tmp_path: Path) -
     nodes = [helper.make_node("Abs", ["b"], ["c"]), *nodes] if computed else nodes
     bias = 20 * np.arange(16, dtype=np.float32)
     check_answers(graph_of(nodes, {"w": weight(WIDTH, 16), "b": bias}), precision, tmp_path)
+
+
+@every_precision
+def test_weight_is_no_input_when_it_was_listed_as_one(precision: str, tmp_path: Path) -> None:
+    model = graph_of([helper.make_node("MatMul", ["x", "w"], ["y"])], {"w": weight(WIDTH, 16)})
+    model.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [WIDTH, 16]))
+    check_answers(model, precision, tmp_path)
+    assert [value.name for value in PASSES[precision](model, [rows(WIDTH)]).graph.input] == ["x"]

@@ -74,12 +74,15 @@ def set_nodes(model: Model, nodes: Iterable[Node]) -> None:
 
 
 def drop_unused(model: Model) -> None:
-    """Take out weights that no node reads any more."""
-    used = {name for node in all_nodes(model.graph) for name in node.input}
-    used |= {output.name for output in model.graph.output}
-    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(kept)
+    """Take out weights that no node reads any more, also where old files list them among the inputs."""
+    graph = model.graph
+    used = {name for node in all_nodes(graph) for name in node.input}
+    used |= {output.name for output in graph.output}
+    unused = {tensor.name for tensor in graph.initializer} - used
+    for values in (graph.initializer, graph.input):
+        kept = [value for value in values if value.name not in unused]
+        del values[:]
+        values.extend(kept)
 
 
 def all_nodes(graph: Any) -> Iterable[Node]:
