@@ -101,6 +101,34 @@ def test_no_cut_is_made_where_a_second_value_passes_by(decoder: onnx.ModelProto)
         blocks_of(model, LAYERS)
 
 
+def test_hidden_states_have_their_own_width_when_embeddings_carry_more() -> None:
+    """As where features of earlier layers of the vision encoder come along for the first layers."""
+    node = onnx.helper.make_node
+    edge = onnx.helper.make_tensor_value_info
+    float32 = onnx.TensorProto.FLOAT
+    graph = onnx.helper.make_graph(
+        [
+            node("MatMul", ["inputs_embeds", "w0"], ["hidden"]),
+            node("Mul", ["hidden", "past_key_values.0.key"], ["present.0.key"]),
+            node("Add", ["hidden", "present.0.key"], ["first"]),
+            node("Mul", ["first", "past_key_values.1.key"], ["present.1.key"]),
+            node("Add", ["first", "present.1.key"], ["logits"]),
+        ],
+        "decoder",
+        [
+            edge("inputs_embeds", float32, ["batch", "sequence", 12]),
+            *(edge(f"past_key_values.{layer}.key", float32, ["batch", "sequence", 4]) for layer in range(2)),
+        ],
+        [edge(name, float32, ["batch", "sequence", 4]) for name in ("logits", "present.0.key", "present.1.key")],
+        [onnx.numpy_helper.from_array(np.ones((12, 4), np.float32), "w0")],
+    )
+    model = onnx.helper.make_model(graph)
+    first, second = (block_model(model, block) for block in blocks_of(model, 2))
+    for hidden in (first.graph.output[0], second.graph.input[0]):
+        sizes = [size.dim_param or size.dim_value for size in hidden.type.tensor_type.shape.dim]
+        assert sizes == ["batch", "sequence", 4]
+
+
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_answers_are_those_of_the_whole_when_a_decoder_is_built_in_blocks(
     builder: object, tmp_path: Path, count: int

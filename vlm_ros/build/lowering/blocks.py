@@ -95,14 +95,26 @@ def _without_weights(model: Model) -> Model:
 
 
 def _hidden_states(model: Model, name: str) -> Any:
-    """``name`` as an input or output: of the shape of the embeddings, and of a type of its own."""
+    """``name`` as an input or output: as many tokens as embeddings, of a width and a type of its own."""
     edge = onnx.ValueInfoProto()
     edge.CopyFrom(next(value for value in model.graph.input if value.name == _EMBEDDINGS))
     edge.name = name
     for value in onnx.shape_inference.infer_shapes(_without_weights(model)).graph.value_info:
         if value.name == name and value.type.tensor_type.elem_type:
             edge.type.tensor_type.elem_type = value.type.tensor_type.elem_type
+            _take_known_sizes(edge.type.tensor_type, value.type.tensor_type)
     return edge
+
+
+def _take_known_sizes(kind: Any, inferred: Any) -> None:
+    """Let ``kind`` have the sizes that ``inferred`` knows: its others keep the names that inputs have for them."""
+    if not inferred.HasField("shape"):
+        return
+    if len(inferred.shape.dim) != len(kind.shape.dim):
+        kind.shape.CopyFrom(inferred.shape)
+    for size, told in zip(kind.shape.dim, inferred.shape.dim, strict=True):
+        if told.dim_value:
+            size.CopyFrom(told)
 
 
 def _finest_blocks(flow: Flow) -> list[Block]:
