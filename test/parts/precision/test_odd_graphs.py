@@ -56,3 +56,29 @@ def test_weight_is_no_input_when_it_was_listed_as_one(precision: str, tmp_path: 
     model.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [WIDTH, 16]))
     check_answers(model, precision, tmp_path)
     assert [value.name for value in PASSES[precision](model, [rows(WIDTH)]).graph.input] == ["x"]
+
+
+@every_precision
+def test_scales_of_a_resize_stay_fp32(precision: str, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Resize", ["x", "", "scales"], ["larger"], mode="linear"),
+        helper.make_node("MatMul", ["larger", "w"], ["y"]),
+    ]
+    weights = {"scales": np.array([2, 1], np.float32), "w": weight(WIDTH, 16)}
+    check_answers(graph_of(nodes, weights), precision, tmp_path)
+
+
+@every_precision
+@pytest.mark.parametrize("made", ["ConstantOfShape", "Constant"])
+def test_constants_that_name_no_type_are_fp32(precision: str, made: str, tmp_path: Path) -> None:
+    constants = {
+        "ConstantOfShape": helper.make_node("ConstantOfShape", ["sizes"], ["made"]),
+        "Constant": helper.make_node("Constant", [], ["made"], value_float=0.5),
+    }
+    nodes = [
+        helper.make_node("Shape", ["x"], ["sizes"]),
+        constants[made],
+        helper.make_node("Add", ["x", "made"], ["sum"]),
+        helper.make_node("MatMul", ["sum", "w"], ["y"]),
+    ]
+    check_answers(graph_of(nodes, {"w": weight(WIDTH, 16)}), precision, tmp_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ FP32, FP16 = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 _LARGEST = float(np.finfo(np.float16).max)
 _CACHE = ("past_key_values.", "present.")
 _TYPE_ATTRIBUTES = ("to", "dtype", "output_dtype")
+_SAYS_TYPE = (*_TYPE_ATTRIBUTES, "value")
+"""Without one of them, what does not follow from the type of an input is fp32."""
 
 
 def fp16_from_fp32(model: Model, samples: Sequence[Feeds]) -> Model:
@@ -176,5 +178,15 @@ def _takes_fp16(node: Node, opset: int) -> bool:
     if not _is_standard(node):
         return False
     schema = onnx.defs.get_schema(node.op_type, opset, "")
-    kinds = [set(constraint.allowed_type_strs) for constraint in schema.type_constraints]
-    return all("tensor(float16)" in kind for kind in kinds if "tensor(float)" in kind)
+    kinds = {constraint.type_param_str: constraint.allowed_type_strs for constraint in schema.type_constraints}
+    as_wished = all("tensor(float16)" in kind for kind in kinds.values() if "tensor(float)" in kind)
+    return as_wished and not _fixed_floats(node, schema, kinds)
+
+
+def _fixed_floats(node: Node, schema: Any, kinds: Mapping[str, Collection[str]]) -> bool:
+    """Whether an input or output of ``node`` is fp32 whatever the others are, such as the scales of a Resize."""
+    read = {formal.type_str for formal, name in zip(schema.inputs, node.input, strict=False) if name}
+    made = {formal.type_str for formal, name in zip(schema.outputs, node.output, strict=False) if name}
+    told = any(attribute.name in _SAYS_TYPE for attribute in node.attribute)
+    by_default = not told and any("tensor(float)" in kinds.get(kind, ()) for kind in made - read)
+    return by_default or "tensor(float)" in read | made
