@@ -82,3 +82,15 @@ def test_constants_that_name_no_type_are_fp32(precision: str, made: str, tmp_pat
         helper.make_node("MatMul", ["sum", "w"], ["y"]),
     ]
     check_answers(graph_of(nodes, {"w": weight(WIDTH, 16)}), precision, tmp_path)
+
+
+@every_precision
+def test_names_that_a_precision_would_give_may_be_taken(precision: str, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Relu", ["x"], ["x_fp16"], "w_fp16_cast"),
+        helper.make_node("MatMul", ["x", "w"], ["first"]),
+        helper.make_node("MatMul", ["x_fp16", "w"], ["second"]),
+        helper.make_node("Add", ["first", "second"], ["sum"]),
+        helper.make_node("Mul", ["sum", "last_axis"], ["y"]),
+    ]
+    check_answers(graph_of(nodes, {"w": weight(WIDTH, 16), "last_axis": np.float32([2])}), precision, tmp_path)

@@ -63,6 +63,8 @@ class _Narrowing:
         self._outputs = {output.name for output in model.graph.output} & self._floats
         self._narrow: set[str] = set()
         self._cast: set[str] = set()
+        self._taken = {value.name for value in (*model.graph.input, *model.graph.initializer, *model.graph.node)}
+        self._taken |= {*layer_names(model)}
         self._read_elsewhere = {
             name for node in model.graph.node if not _is_standard(node) for name in (*node.input, *node.output)
         }
@@ -84,23 +86,30 @@ class _Narrowing:
         wide = node.name in self._kept
         for place, name in enumerate(node.input):
             if name in self._floats and (name in self._narrow) == wide:
-                node.input[place] = f"{name}_{'fp32' if wide else 'fp16'}"
+                node.input[place] = self._other(name, wide)
                 yield from self._casted(name, wide)
         if not wide:
             _narrow_attributes(node)
         casts = []
         for place, name in enumerate(node.output):
             if name in self._outputs and (name in self._narrow) == wide:
-                node.output[place] = f"{name}_{'fp32' if wide else 'fp16'}"
+                node.output[place] = self._other(name, wide)
                 casts.append(_cast(node.output[place], name, FP16 if wide else FP32))
             elif name in self._floats and not wide:
                 self._narrow.add(name)
         yield node
         yield from casts
 
+    def _other(self, name: str, wide: bool) -> str:
+        """What ``name`` is called in the other precision."""
+        other = f"{name}_{'fp32' if wide else 'fp16'}"
+        while not self._taken.isdisjoint({other, _cast_name(other)}):
+            other += "_"
+        return other
+
     def _casted(self, name: str, wide: bool) -> Iterator[Node]:
         """What makes ``name`` in the other precision, where nothing did before."""
-        result = f"{name}_{'fp32' if wide else 'fp16'}"
+        result = self._other(name, wide)
         if result in self._cast:
             return
         self._cast.add(result)
@@ -111,7 +120,11 @@ class _Narrowing:
 
 
 def _cast(source: str, target: str, kind: int) -> Node:
-    return onnx.helper.make_node("Cast", [source], [target], name=f"{target}_cast", to=kind)
+    return onnx.helper.make_node("Cast", [source], [target], name=_cast_name(target), to=kind)
+
+
+def _cast_name(target: str) -> str:
+    return f"{target}_cast"
 
 
 def _halved(weight: Array) -> Array:

@@ -75,15 +75,15 @@ def _product(model: Model, node: Node, weight: Array) -> list[Node]:
 
 def _rounded(model: Model, tokens: str) -> list[Node]:
     """Nodes that make ``tokens`` in parts of their peaks, as INT8 and wide again; products may share them."""
-    add_weight(model, "last_axis", np.array([-1]))
-    add_weight(model, "smallest_peak", np.float32(_SMALLEST_PEAK))
-    add_weight(model, "share_scale", np.float32(1 / _LARGEST))
-    add_weight(model, "share_zero", np.uint8(_LARGEST + 1))
-    grid = ["share_scale", "share_zero"]
+    add_weight(model, "per_token_last_axis", np.array([-1]))
+    add_weight(model, "per_token_smallest_peak", np.float32(_SMALLEST_PEAK))
+    add_weight(model, "per_token_share_scale", np.float32(1 / _LARGEST))
+    add_weight(model, "per_token_share_zero", np.uint8(_LARGEST + 1))
+    grid = ["per_token_share_scale", "per_token_share_zero"]
     steps = [
         ("Abs", [tokens], "magnitude"),
-        ("ReduceMax", [f"{tokens}_magnitude", "last_axis"], "largest"),
-        ("Max", [f"{tokens}_largest", "smallest_peak"], "peak"),
+        ("ReduceMax", [f"{tokens}_magnitude", "per_token_last_axis"], "largest"),
+        ("Max", [f"{tokens}_largest", "per_token_smallest_peak"], "peak"),
         ("Div", [tokens, f"{tokens}_peak"], "share"),
         ("QuantizeLinear", [f"{tokens}_share", *grid], "narrow"),
         ("DequantizeLinear", [f"{tokens}_narrow", *grid], "rounded"),
