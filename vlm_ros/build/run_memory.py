@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vlm_ros.build.image_tokens import image_tokens
 from vlm_ros.build.lowering.flow import layer_of
 from vlm_ros.build.precision.onnx_library import Model, Node, onnx
+from vlm_ros.build.precision.sizes import tensor_bytes
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadConfig
 from vlm_ros.core.families import batch_of
@@ -43,7 +43,7 @@ def run_memory(path: Path, sizes: Mapping[str, int]) -> RunMemory:
     input of its node.
     """
     model = onnx.load(path, load_external_data=False)
-    weights = {tensor.name: _bytes(tensor.data_type, tensor.dims) for tensor in model.graph.initializer}
+    weights = {tensor.name: tensor_bytes(tensor.data_type, tensor.dims) for tensor in model.graph.initializer}
     known = _value_bytes(_with_sizes(model, sizes))
     cache = sum(size for name, size in known.items() if layer_of(name) >= 0 and _is_edge(model, name))
     known = {name: 0 if layer_of(name) >= 0 or name in weights else size for name, size in known.items()}
@@ -113,7 +113,7 @@ def _value_bytes(model: Model) -> dict[str, int]:
         tensor = value.type.tensor_type
         dimensions = [dimension.dim_value for dimension in tensor.shape.dim]
         if tensor.elem_type and tensor.HasField("shape") and all(d.HasField("dim_value") for d in tensor.shape.dim):
-            found[value.name] = _bytes(tensor.elem_type, dimensions)
+            found[value.name] = tensor_bytes(tensor.elem_type, dimensions)
     return found
 
 
@@ -139,11 +139,3 @@ def _results(node: Node, known: Mapping[str, int], alive: Mapping[str, int]) -> 
 
 def _is_edge(model: Model, name: str) -> bool:
     return any(value.name == name for value in (*model.graph.input, *model.graph.output))
-
-
-def _bytes(kind: int, dimensions: Any) -> int:
-    """The size of a tensor of ONNX's type ``kind``; two INT4 share a byte."""
-    bits: int = 8 * onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize
-    if kind in (onnx.TensorProto.INT4, onnx.TensorProto.UINT4):
-        bits = 4
-    return math.prod(map(int, dimensions)) * bits // 8

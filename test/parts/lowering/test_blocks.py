@@ -18,7 +18,7 @@ from vlm_ros.build.builder import Watch
 from vlm_ros.build.building import build_bundle, find_engines
 from vlm_ros.build.fitting import fitting_builder
 from vlm_ros.build.lowering.blocks import block_model, blocks_of, largest_blocks
-from vlm_ros.build.lowering.files import write_blocks
+from vlm_ros.build.lowering.files import largest_block_bytes, write_blocks
 from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder
 from vlm_ros.build.store import EngineStore
 from vlm_ros.core.answer import FreeText
@@ -185,12 +185,23 @@ def test_progress_goes_through_all_blocks_when_watched(tmp_path: Path) -> None:
     assert told == [0.125, 0.375, 0.625, 0.875]
 
 
-def test_weights_are_shared_out_when_they_lie_in_a_file_of_their_own(decoder: onnx.ModelProto, tmp_path: Path) -> None:
+@pytest.mark.parametrize("lengths", ["told", "left out"])
+def test_weights_are_shared_out_when_they_lie_in_a_file_of_their_own(
+    decoder: onnx.ModelProto, tmp_path: Path, lengths: str
+) -> None:
     source = tmp_path / "bundle" / "decoder_model_merged.onnx"
     source.parent.mkdir()
     model = onnx.ModelProto()
     model.CopyFrom(decoder)
     onnx.save(model, source, save_as_external_data=True, location="decoder.data", size_threshold=1024)
+    if lengths == "left out":
+        light = onnx.load(source, load_external_data=False)
+        for tensor in light.graph.initializer:
+            told = [entry for entry in tensor.external_data if entry.key != "length"]
+            del tensor.external_data[:]
+            tensor.external_data.extend(told)
+        onnx.save(light, source)
+    assert largest_block_bytes(source) == pytest.approx(largest_blocks(decoder), rel=0.01)
     (tmp_path / "work").mkdir()
     paths = write_blocks(source, 2, tmp_path / "work")
     shutil.rmtree(source.parent)

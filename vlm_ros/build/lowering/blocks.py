@@ -12,6 +12,7 @@ from typing import Any
 
 from vlm_ros.build.lowering.flow import Flow, layer_of
 from vlm_ros.build.precision.onnx_library import Model, onnx
+from vlm_ros.build.precision.sizes import tensor_bytes
 from vlm_ros.core.errors import BuildFailed
 
 _EMBEDDINGS = "inputs_embeds"
@@ -164,5 +165,7 @@ def _ends(sizes: Sequence[int], count: int) -> list[int]:
 
 def weight_bytes(tensor: Any) -> int:
     """How many bytes a weight takes, wherever they lie."""
+    if not tensor.external_data:
+        return len(tensor.raw_data) or tensor.ByteSize()
     lengths = [int(entry.value) for entry in tensor.external_data if entry.key == "length"]
-    return lengths[0] if lengths else len(tensor.raw_data) or tensor.ByteSize()
+    return lengths[0] if lengths else tensor_bytes(tensor.data_type, tensor.dims)

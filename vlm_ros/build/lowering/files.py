@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vlm_ros.build.external_data import external_files
-from vlm_ros.build.lowering.blocks import block_model, blocks_of, largest_blocks
+from vlm_ros.build.lowering.blocks import block_model, blocks_of, largest_blocks, weight_bytes
 from vlm_ros.build.lowering.functions import lowered
 from vlm_ros.build.precision.onnx_library import Model
 from vlm_ros.build.precision.onnx_library import onnx as library
@@ -57,7 +57,7 @@ def _save_beside(model: Model, path: Path, *, folder: Path) -> None:
 def _copy_weight(tensor: Any, folder: Path, data: BinaryIO) -> None:
     """Append the bytes of ``tensor`` to ``data``, a piece at a time, and let it say so."""
     told = {entry.key: entry.value for entry in tensor.external_data}
-    start, length = data.tell(), int(told["length"])
+    start, length = data.tell(), weight_bytes(tensor)
     with (folder / told["location"]).open("rb") as file:
         file.seek(int(told.get("offset", 0)))
         for done in range(0, length, _PIECE_BYTES):
