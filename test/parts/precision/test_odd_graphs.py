@@ -94,3 +94,13 @@ def test_names_that_a_precision_would_give_may_be_taken(precision: str, tmp_path
         helper.make_node("Mul", ["sum", "last_axis"], ["y"]),
     ]
     check_answers(graph_of(nodes, {"w": weight(WIDTH, 16), "last_axis": np.float32([2])}), precision, tmp_path)
+
+
+@every_precision
+def test_doubles_stay(precision: str, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Cast", ["x"], ["double"], to=TensorProto.DOUBLE),
+        helper.make_node("MatMul", ["double", "w"], ["product"]),
+        helper.make_node("Cast", ["product"], ["y"], to=TensorProto.FLOAT),
+    ]
+    check_answers(graph_of(nodes, {"w": weight(WIDTH, 16).astype(np.float64)}), precision, tmp_path)

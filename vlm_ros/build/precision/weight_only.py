@@ -22,6 +22,9 @@ BLOCK = 32
 _SHRINK = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75)
 """Scales that are tried for a block: cutting its largest weight off a little may err less in sum."""
 
+_WIDE = (np.float32, np.float16)
+"""What DequantizeLinear gives."""
+
 _OPSET_OF_BLOCKS = 21
 _OPSET_OF_AXES = 13
 
@@ -95,7 +98,7 @@ def with_narrow_weights(model: Model, product: Product) -> Model:
     nodes = []
     for node in model.graph.node:
         weight = weights.get(_weight_name(node))
-        if weight is None or weight.ndim != 2 or weight.dtype.kind != "f":
+        if weight is None or weight.ndim != 2 or weight.dtype not in _WIDE:
             nodes.append(node)
         elif node.op_type == "Gather":
             nodes += _lookup(model, node, weight)
