@@ -20,9 +20,11 @@ _PARTS: dict[str, dict[int, str]] = {
     "node": {5: "attribute"},
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse tensor", 23: "sparse tensor"},
     "sparse tensor": {1: "tensor", 2: "tensor"},
-    "tensor": {13: "entry"},
 }
-"""Which fields of a message hold messages that lead to external data, and what those are."""
+"""Which fields of a message hold messages that lead to tensors, and what those are."""
+
+_ENTRY = 13
+"""The field of a tensor that tells, entry by entry, where its external data lies."""
 
 
 def external_files(onnx: Path) -> tuple[Path, ...]:
@@ -54,21 +56,30 @@ def _inside(onnx: Path, location: str) -> Path:
 
 def _locations(onnx: Path) -> set[str]:
     with onnx.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        found: set[str] = set()
-        waiting = [("model", 0, len(content))]
-        while waiting:
-            kind, start, end = waiting.pop()
-            for number, inner_start, inner_end in fields(content, start, end):
-                inner = _PARTS[kind].get(number)
-                if inner == "entry":
-                    found.update(_location(content, inner_start, inner_end))
-                elif inner is not None:
-                    waiting.append((inner, inner_start, inner_end))
-        return found
+        tensors = (external_entries(content, start, end) for start, end in tensors_of(content))
+        return {entries["location"] for entries in tensors if "location" in entries}
 
 
-def _location(content: mmap.mmap, start: int, end: int) -> Iterator[str]:
-    """The value of an external data entry, if its key is ``location``."""
-    entry = {number: content[inner:stop] for number, inner, stop in fields(content, start, end)}
-    if entry.get(1) == b"location":
-        yield entry.get(2, b"").decode()
+def tensors_of(content: mmap.mmap) -> Iterator[tuple[int, int]]:
+    """Start and end of every tensor in the ONNX file ``content``; ``ValueError`` or ``IndexError`` as ``fields``."""
+    waiting = [("model", 0, len(content))]
+    while waiting:
+        kind, start, end = waiting.pop()
+        if kind == "tensor":
+            yield start, end
+            continue
+        for number, inner_start, inner_end in fields(content, start, end):
+            inner = _PARTS[kind].get(number)
+            if inner is not None:
+                waiting.append((inner, inner_start, inner_end))
+
+
+def external_entries(content: mmap.mmap, start: int, end: int) -> dict[str, str]:
+    """What a tensor says of the file that it lies in: ``location``, ``offset``, ``length``; empty where it has none."""
+    entries = [place for number, *place in fields(content, start, end) if number == _ENTRY]
+    return dict(_entry(content, *place) for place in entries)
+
+
+def _entry(content: mmap.mmap, start: int, end: int) -> tuple[str, str]:
+    entry = {number: content[first:last].decode() for number, first, last in fields(content, start, end)}
+    return entry.get(1, ""), entry.get(2, "")

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from vlm_ros.build.external_data import external_files
+from vlm_ros.build.external_data import total_bytes
+from vlm_ros.build.weight_kinds import ByKind, weights_beside, weights_inside
 from vlm_ros.core.errors import BuildFailed
 
 SKIP_VARIABLE = "VLM_ROS_SKIP_MEMORY_CHECK"
@@ -20,32 +21,49 @@ SESSION_BYTES = 16_000_000
 _PACKAGE_BYTES = 14_000_000
 """What importing the onnx package takes, with which caches are laid out anew."""
 
-COPIES = 4
+_COPIES = ByKind(wide=4, half=8, narrow=4)
 """Weights inside the graph lie in memory as the file, as its tensors, as the kernels want them, and as the engine.
 
-Measured on ONNX Runtime 1.31 with 5 to 100 MB: 3.0 times the file for fp32, 3.4 to 4.0 for INT8 and INT4.
+Measured on ONNX Runtime 1.31 with 5 to 270 MB: 3.0 times the file for fp32, 3.4 to 4.0 for INT8 and INT4, and 7.5 for
+fp16, which it casts to fp32 on a processor.
 """
 
-EXTERNAL_COPIES = 2
-"""Weights beside the graph are mapped, not read: measured 1.1 times the file for fp32."""
+_EXTERNAL_COPIES = ByKind(wide=2, half=5.5, narrow=3)
+"""Weights beside the graph are mapped, not read: measured 1.2 times the file for fp32, 2.6 for INT8, 4.7 for fp16."""
 
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def build_peak_bytes(onnx: Path) -> int:
-    """How much memory building an engine of ``onnx`` takes at its peak, beside what the process has already."""
-    external = sum(path.stat().st_size for path in external_files(onnx))
-    return SESSION_BYTES + _PACKAGE_BYTES + COPIES * onnx.stat().st_size + EXTERNAL_COPIES * external
+def build_peak_bytes(onnx: Path, *, casts: bool = True) -> int:
+    """How much memory building an engine of ``onnx`` takes at its peak, beside what the process has already.
+
+    ``casts`` as in ``weight_copies``.
+    """
+    return SESSION_BYTES + _PACKAGE_BYTES + int(weight_copies(onnx, casts=casts) * total_bytes(onnx))
 
 
-def check_build_memory(onnx: Path, free_bytes: int | None = None) -> None:
+def weight_copies(onnx: Path, *, casts: bool = True) -> float:
+    """How often the weights of ``onnx`` lie in memory at the peak of a build, on the average over all of them.
+
+    ``casts`` says whether the builder casts fp16 to fp32 and unpacks what is narrower, as ONNX Runtime does on a
+    processor; for others all count as fp32.
+    """
+    inside, beside = weights_inside(onnx), weights_beside(onnx)
+    copies, external_copies = (
+        kinds if casts else ByKind(kinds.wide, kinds.wide, kinds.wide) for kinds in (_COPIES, _EXTERNAL_COPIES)
+    )
+    return (inside.times(copies) + beside.times(external_copies)) / total_bytes(onnx)
+
+
+def check_build_memory(onnx: Path, free_bytes: int | None = None, *, casts: bool = True) -> None:
     """``BuildFailed`` with advice where building an engine of ``onnx`` would not fit.
 
-    ``free_bytes`` ``None`` means what is free now; a machine that does not tell is not held back.
+    ``free_bytes`` ``None`` means what is free now; a machine that does not tell is not held back. ``casts`` as in
+    ``weight_copies``.
     """
     free_bytes = available_bytes() if free_bytes is None else free_bytes
-    needed_bytes = build_peak_bytes(onnx)
+    needed_bytes = build_peak_bytes(onnx, casts=casts)
     if free_bytes is None or fits(needed_bytes, free_bytes):
         return
     raise BuildFailed(

@@ -13,19 +13,35 @@ def fields(content: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int,
 
     Raises ``ValueError`` or ``IndexError`` where there is no whole message.
     """
+    for number, wire_type, first, last in _all_fields(content, start, end):
+        if wire_type == _BYTES:
+            yield number, first, last
+
+
+def integer(content: mmap.mmap, start: int, end: int, wanted: int) -> int:
+    """The integer in the field ``wanted`` between ``start`` and ``end``, 0 where there is none; as ``fields``."""
+    for number, wire_type, first, _ in _all_fields(content, start, end):
+        if number == wanted and wire_type == _VARINT:
+            return _varint(content, first)[0]
+    return 0
+
+
+def _all_fields(content: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """Number, wire type, and start and end of what is in it, of every field between ``start`` and ``end``."""
     while start < end:
         tag, start = _varint(content, start)
         wire_type = tag & 7
+        first = start
         if wire_type == _VARINT:
             _, start = _varint(content, start)
         elif wire_type == _BYTES:
-            length, start = _varint(content, start)
-            yield tag >> 3, start, start + length
-            start += length
+            length, first = _varint(content, start)
+            start = first + length
         elif wire_type in (_FIXED64, _FIXED32):
             start += 8 if wire_type == _FIXED64 else 4
         else:
             raise ValueError(f"wire type {wire_type} at byte {start}")
+        yield tag >> 3, wire_type, first, start
     if start != end:
         raise ValueError(f"a field ends at byte {start}, its message at byte {end}")
 

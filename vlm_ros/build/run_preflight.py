@@ -6,20 +6,27 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from vlm_ros.build.external_data import external_files
 from vlm_ros.build.preflight import SESSION_BYTES, SKIP_VARIABLE, available_bytes
 from vlm_ros.build.row_memory import CACHES, cache_bytes, row_bytes
+from vlm_ros.build.weight_kinds import ByKind, weights_beside, weights_inside
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle, NotEnoughMemory
 
-_WIDE_COPIES, _NARROW_COPIES = 1.6, 3.5
-"""How often weights inside the graph lie in memory at the peak of loading: fp32, and all that is unpacked first.
+_COPIES = ByKind(wide=1.6, half=4.5, narrow=4.3)
+"""How often weights inside the graph lie in memory at the peak of loading; all but fp32 is cast or unpacked first.
 
-Measured on ONNX Runtime 1.31 with 15 to 100 MB: 1.2 to 1.5 times the file for fp32, 1.7 to 3.3 for INT8 and INT4.
+Measured on ONNX Runtime 1.31 with 5 to 270 MB: 1.2 to 1.6 times the file for fp32, 3.1 to 4.1 for fp16, 1.3 to 3.9 for
+INT8 and INT4, less where they are multiplied in integers.
 """
 
-_EXTERNAL_COPIES = 1.2
-"""Weights beside the graph are mapped: measured 1.1 times the file."""
+_EXTERNAL_COPIES = ByKind(wide=1.2, half=3.2, narrow=3)
+"""Weights beside the graph are mapped: measured 1.1 times the file for fp32, 2.8 for fp16, 2.6 for INT8 and INT4.
+
+0.9 for INT8 that is multiplied in integers, which the types do not tell.
+"""
+
+_PLAN_COPIES = 3.5
+"""Of a narrow plan of another vendor, which does not tell what its weights are."""
 
 Graphs = Mapping[str, tuple[Path, str]]
 """By part: the ONNX file or engine that is to be loaded, and its precision."""
@@ -73,14 +80,8 @@ def _row_bytes(bundle: Bundle) -> int:
 
 
 def _loaded_bytes(path: Path, precision: str) -> int:
-    copies = _WIDE_COPIES if precision == "fp32" else _NARROW_COPIES
-    external = sum(file.stat().st_size for file in _beside(path))
-    return int(SESSION_BYTES + copies * path.stat().st_size + _EXTERNAL_COPIES * external)
-
-
-def _beside(path: Path) -> tuple[Path, ...]:
-    """The files that hold weights of an ONNX file; a plan of another vendor has none."""
     try:
-        return external_files(path)
-    except BadBundle:
-        return ()
+        weights = weights_inside(path).times(_COPIES) + weights_beside(path).times(_EXTERNAL_COPIES)
+    except BadBundle:  # a plan
+        weights = (_COPIES.wide if precision == "fp32" else _PLAN_COPIES) * path.stat().st_size
+    return int(SESSION_BYTES + weights)

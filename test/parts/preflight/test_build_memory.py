@@ -12,6 +12,7 @@ from parts import chain, weight
 
 from vlm_ros.build.building import build_bundle
 from vlm_ros.build.precision.files import write_model
+from vlm_ros.build.precision.fp16 import narrowed
 from vlm_ros.build.precision.weight_only import int4_weights, int8_weights
 from vlm_ros.build.preflight import SKIP_VARIABLE, available_bytes, build_peak_bytes, check_build_memory
 from vlm_ros.build.store import EngineStore
@@ -36,19 +37,37 @@ def large():
     return chain(*[weight(WIDTH, WIDTH, seed) for seed in range(8)])
 
 
-@pytest.mark.parametrize("narrow", [None, int8_weights, int4_weights], ids=["fp32", "int8", "q4"])
-def test_estimate_is_above_what_a_build_takes_and_below_three_times_that(large, narrow, tmp_path: Path) -> None:
+NARROW = {
+    "fp32": lambda model: model,
+    "fp16": lambda model: narrowed(model, kept=()),
+    "int8": int8_weights,
+    "q4": int4_weights,
+}
+
+
+@pytest.mark.parametrize("precision", NARROW)
+def test_estimate_is_above_what_a_build_takes_and_below_three_times_that(large, precision: str, tmp_path: Path) -> None:
     path = tmp_path / "part.onnx"
-    write_model(narrow(large) if narrow else large, path)
+    write_model(NARROW[precision](large), path)
     measured = measured_bytes("build", path)
     assert measured < build_peak_bytes(path) < 3 * measured
 
 
-def test_estimate_counts_weights_that_lie_in_another_file(large, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("precision", "width"), [("fp32", WIDTH), ("fp16", WIDTH), ("int8", 2 * WIDTH)])
+def test_estimate_counts_weights_that_lie_in_another_file(precision: str, width: int, tmp_path: Path) -> None:
     path = tmp_path / "part.onnx"
-    write_model(chain(*[weight(WIDTH, WIDTH, seed) for seed in range(8)]), path, one_file_bytes=1000)
+    model = chain(*[weight(width, width, seed) for seed in range(8)])
+    write_model(NARROW[precision](model), path, one_file_bytes=1000)
     assert path.stat().st_size < 1e5
-    assert measured_bytes("build", path) < build_peak_bytes(path)
+    measured = measured_bytes("build", path)
+    assert measured < build_peak_bytes(path) < 2 * measured
+
+
+@pytest.mark.parametrize("one_file_bytes", [10**9, 1000], ids=["inside", "beside"])
+def test_fp16_counts_twice_only_where_it_is_cast(large, one_file_bytes: int, tmp_path: Path) -> None:
+    path = tmp_path / "part.onnx"
+    write_model(NARROW["fp16"](large), path, one_file_bytes=one_file_bytes)
+    assert build_peak_bytes(path) > 1.6 * build_peak_bytes(path, casts=False)
 
 
 def test_build_is_refused_with_advice_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

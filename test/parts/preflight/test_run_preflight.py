@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from parts import TINY, chain, weight
 from PIL import Image
-from test_build_memory import WIDTH, measured_bytes
+from test_build_memory import NARROW, WIDTH, measured_bytes
 
 from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder
 from vlm_ros.build.precision.files import write_model
-from vlm_ros.build.precision.weight_only import int4_weights, int8_weights
 from vlm_ros.build.preflight import SKIP_VARIABLE
 from vlm_ros.build.row_memory import cache_bytes, encoded_bytes, picture_bytes, row_bytes
 from vlm_ros.build.run_preflight import batch_limit, check_run_memory, run_peak_bytes
@@ -21,7 +20,6 @@ from vlm_ros.core.errors import NotEnoughMemory
 
 BUNDLE = Bundle(TINY)
 GRAPHS = {part: (BUNDLE.onnx(part), "fp32") for part in BUNDLE.parts}
-NARROW = {"fp32": lambda model: model, "int8": int8_weights, "q4": int4_weights}
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +41,13 @@ def test_estimate_is_above_what_loading_takes_and_below_two_and_a_half_times_tha
     assert measured < run_peak_bytes(BUNDLE, {"part": (path, precision)}) < 2.5 * measured
 
 
-def test_estimate_holds_for_weights_that_lie_in_another_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", NARROW)
+def test_estimate_holds_for_weights_that_lie_in_another_file(precision: str, tmp_path: Path) -> None:
     path = tmp_path / "part.onnx"
-    write_model(chain(*[weight(WIDTH, WIDTH, seed) for seed in range(24)]), path, one_file_bytes=1000)
+    model = chain(*[weight(WIDTH, WIDTH, seed) for seed in range(24)])
+    write_model(NARROW[precision](model), path, one_file_bytes=1000)
     measured = measured_bytes("load", path)
-    assert measured < run_peak_bytes(BUNDLE, {"part": (path, "fp32")}) < 2 * measured
+    assert measured < run_peak_bytes(BUNDLE, {"part": (path, precision)}) < 2 * measured
 
 
 def test_cache_is_that_of_a_full_context() -> None:
