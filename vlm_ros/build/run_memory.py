@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vlm_ros.build.image_tokens import image_tokens
 from vlm_ros.build.lowering.flow import layer_of
+from vlm_ros.build.precision.files import read_model
 from vlm_ros.build.precision.onnx_library import Model, Node, onnx
 from vlm_ros.build.precision.sizes import tensor_bytes
 from vlm_ros.core.bundle import Bundle
@@ -39,10 +40,10 @@ class RunMemory:
 def run_memory(path: Path, sizes: Mapping[str, int]) -> RunMemory:
     """What the graph at ``path`` takes where its dynamic dimensions have ``sizes``; ``BadConfig`` names one that lacks.
 
-    Weights count once, as they lie in the file. What shape inference cannot tell counts as much as the largest
-    input of its node.
+    ``BadBundle`` where it is no whole ONNX file. Weights count once, as they lie in the file. What shape inference
+    cannot tell counts as much as the largest input of its node.
     """
-    model = onnx.load(path, load_external_data=False)
+    model = read_model(path, external=False)
     weights = {tensor.name: tensor_bytes(tensor.data_type, tensor.dims) for tensor in model.graph.initializer}
     known = _value_bytes(_with_sizes(model, sizes))
     cache = sum(size for name, size in known.items() if layer_of(name) >= 0 and _is_edge(model, name))
@@ -51,7 +52,7 @@ def run_memory(path: Path, sizes: Mapping[str, int]) -> RunMemory:
 
 
 def bundle_memory(bundle: Bundle, precision: str, parts: Sequence[str]) -> RunMemory:
-    """All ``parts`` together, over the longest context that the model takes; ``BadConfig`` as ``run_memory``."""
+    """All ``parts`` together, over the longest context that the model takes; errors as ``run_memory``."""
     text = bundle.config.get("text_config") or {}
     context = int(text.get("max_position_embeddings") or _CONTEXT_TOKENS)
     read, batch = max(context, image_tokens(bundle.config)), batch_of(bundle.config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -109,13 +110,14 @@ def _checkpoint_runners(bundle: Bundle, checkpoint: Path) -> Mapping[str, Runner
 
 
 def _memory(bundle: Bundle, precisions: Sequence[str], parts: Sequence[str]) -> dict[str, RunMemory]:
-    """What can be foreseen; not of graphs whose dimensions have names of their own."""
+    """What can be foreseen; not of graphs whose dimensions have names of their own, nor of broken ones."""
     from vlm_ros.build.run_memory import bundle_memory
 
-    try:
-        return {precision: bundle_memory(bundle, precision, parts) for precision in precisions}
-    except BadConfig:
-        return {}
+    memory = {}
+    for precision in precisions:
+        with contextlib.suppress(BadBundle, BadConfig):
+            memory[precision] = bundle_memory(bundle, precision, parts)
+    return memory
 
 
 def _precisions_there(bundle: Bundle, parts: Sequence[str], *, with_fp32: bool) -> list[str]:

@@ -141,6 +141,25 @@ def test_precision_that_cannot_answer_is_reported_beside_one_that_can(
     assert report["parts"][3]["passed"]
 
 
+def test_precision_that_cannot_be_loaded_is_reported_beside_one_that_can(
+    quantized: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(quantized, tmp_path / "cut")
+    for part in PARTS:
+        content = (folder / "onnx" / f"{part}.onnx").read_bytes()
+        whole = part != "vision_encoder"
+        (folder / "onnx" / f"{part}_fp16.onnx").write_bytes(content if whole else content[:-1000])
+    words = ["validate", str(folder), "--precision", "fp16,int8", "--images", str(images), "--pictures", "1"]
+    assert main([*words, "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    passed = {(part["part"], part["precision"]): part["passed"] for part in report["parts"]}
+    assert not passed[("vision_encoder", "fp16")]
+    assert passed[("vision_encoder", "int8")]
+    assert report["answers"]["fp16"] == 0.0 < report["answers"]["int8"]
+    assert report["unanswered"].keys() == {"fp16"}
+    assert report["memory"].keys() == {"int8"}
+
+
 def test_findings_have_not_passed_where_the_parts_do_and_the_model_gives_no_answer() -> None:
     assert Findings("tiny", "its fp32 graphs", (), {"int8": 1.0}, {}, {}).passed
     assert not Findings("tiny", "its fp32 graphs", (), {"int8": 0.0}, {"int8": "no numbers"}, {}).passed

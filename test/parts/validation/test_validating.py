@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,6 +114,33 @@ def test_both_files_are_named_when_they_are_of_two_parts(bundle: Bundle) -> None
     shutil.copy(bundle.onnx(VISION), bundle.folder / "onnx" / "embed_tokens_int8.onnx")
     with pytest.raises(BadBundle, match="embed_tokens_int8.onnx.*embed_tokens.onnx"):
         validate_part(bundle, "embed_tokens", "int8", [tiny_feeds("embed_tokens")])
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def of_two_types(path: Path) -> None:
+    model = onnx.load(path)
+    wide = next(tensor for tensor in model.graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT)
+    wide.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(wide).astype(np.float64), wide.name))
+    onnx.save(model, path)
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"), [(cut_short, "is not a whole ONNX file"), (of_two_types, "cannot load")], ids=["cut", "types"]
+)
+def test_part_is_not_used_where_it_cannot_be_loaded(
+    bundle: Bundle, tmp_path: Path, broken: Callable[[Path], None], reason: str
+) -> None:
+    path = Path(shutil.copy(bundle.onnx(VISION), bundle.folder / "onnx" / f"{VISION}_fp16.onnx"))
+    broken(path)
+    report = validate_part(bundle, VISION, "fp16", [tiny_feeds(VISION)])
+    (fault,) = report.faults
+    assert f"'{path}'" in fault
+    assert reason in fault
+    assert report.size_bytes == path.stat().st_size
+    draw_reports([report], tmp_path / "report.png")
 
 
 def test_part_is_not_used_where_nothing_was_compared(bundle: Bundle, tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from vlm_ros.build.external_data import total_bytes
+from vlm_ros.build.external_data import external_files, total_bytes
 from vlm_ros.build.origin import check_origin
 from vlm_ros.build.precision.files import read_model
 from vlm_ros.build.precision.graph import Feeds
@@ -15,7 +16,7 @@ from vlm_ros.build.validation.layers import Layer, compared_layers, first_fault,
 from vlm_ros.build.validation.outputs import compared_outputs, faults_of
 from vlm_ros.core.agreement import Agreement
 from vlm_ros.core.bundle import Bundle
-from vlm_ros.core.errors import BadBundle
+from vlm_ros.core.errors import BadBundle, BuildFailed, VlmRosError
 from vlm_ros.runtime.runner import Runner
 
 NOT_COMPARED = "nothing was compared: none of the answers runs the part"
@@ -66,12 +67,19 @@ def validate_part(
 
     With ``checkpoint``, which runs the part as the checkpoint does, outputs are compared with its own; layers are
     compared with the fp32 graph's all the same. fp32 is compared with itself, operator by operator against fused.
-    ``BadBundle`` where a file is missing, the two are not of the same part, or the one was made of another fp32 graph.
+    ``BadBundle`` where a file is missing, the two are not of the same part, or the one was made of another fp32 graph;
+    what is no whole ONNX file, or cannot be loaded or run, has that for a fault.
     """
-    check_origin(bundle, part, precision)
     reference, candidate = bundle.onnx(part), bundle.onnx(part, precision)
     try:
+        external_files(candidate)
+    except BadBundle as error:
+        return _unusable(part, precision, candidate, reference, error)
+    check_origin(bundle, part, precision)
+    try:
         outputs, tokens = compared_outputs(checkpoint or reference, candidate, samples)
+    except BuildFailed as error:
+        return _unusable(part, precision, candidate, reference, error)
     except (ValueError, KeyError) as error:
         raise BadBundle(f"'{candidate}' is not '{reference.name}' in other numbers ({error}): make it again") from error
     layers = list(compared_layers(read_model(reference), read_model(candidate), samples))
@@ -86,3 +94,9 @@ def validate_part(
         faults.append(f"first layer that strays '{strayed.name}' ({strayed.operator}, {strayed.dtype}): {off}")
     sizes = total_bytes(candidate), total_bytes(reference)
     return PartReport(part, precision, *sizes, outputs, tokens, layers, tuple(faults))
+
+
+def _unusable(part: str, precision: str, candidate: Path, reference: Path, error: VlmRosError) -> PartReport:
+    """The report on a part that ``error`` keeps from being compared; its size is that of the graph's file alone."""
+    sizes = candidate.stat().st_size, total_bytes(reference)
+    return PartReport(part, precision, *sizes, {}, None, (), (str(error),))
