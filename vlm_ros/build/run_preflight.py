@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from vlm_ros.build.preflight import SESSION_BYTES, SKIP_VARIABLE, available_bytes
@@ -12,18 +13,16 @@ from vlm_ros.build.weight_kinds import ByKind, weights_beside, weights_inside
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle, NotEnoughMemory
 
-_COPIES = ByKind(wide=1.6, half=4.5, narrow=4.3)
-"""How often weights inside the graph lie in memory at the peak of loading; all but fp32 is cast or unpacked first.
+_COPIES, _EXTERNAL_COPIES = ByKind(wide=1.6, half=4.5, narrow=4.3), ByKind(wide=1.2, half=3.2, narrow=3.3)
+"""How often weights lie in memory at the peak of loading, inside the graph and beside it, where they are mapped.
 
-Measured on ONNX Runtime 1.31 with 5 to 270 MB: 1.2 to 1.6 times the file for fp32, 3.1 to 4.1 for fp16, 1.3 to 3.9 for
-INT8 and INT4, less where they are multiplied in integers.
+Measured on ONNX Runtime 1.31 with 5 to 270 MB, inside: 1.2 to 1.6 times the file for fp32, 3.1 to 4.1 for fp16, which
+is cast, and 2.0 to 3.9 for INT8 and INT4, which are unpacked first; beside: 1.1, 2.9 and 2.9.
 """
 
-_EXTERNAL_COPIES = ByKind(wide=1.2, half=3.2, narrow=3)
-"""Weights beside the graph are mapped: measured 1.1 times the file for fp32, 2.8 for fp16, 2.6 for INT8 and INT4.
-
-0.9 for INT8 that is multiplied in integers, which the types do not tell.
-"""
+_INTEGER_PRECISIONS = ("quantized", "qdq")
+_INTEGER_COPIES, _EXTERNAL_INTEGER_COPIES = 3, 1.2
+"""Of weights that are multiplied as the integers they are: measured 1.3 to 1.9 times the file, and 1.0 beside it."""
 
 _PLAN_COPIES = 3.5
 """Of a narrow plan of another vendor, which does not tell what its weights are."""
@@ -80,8 +79,12 @@ def _row_bytes(bundle: Bundle) -> int:
 
 
 def _loaded_bytes(path: Path, precision: str) -> int:
+    copies, external_copies = _COPIES, _EXTERNAL_COPIES
+    if precision in _INTEGER_PRECISIONS:
+        copies = replace(copies, narrow=_INTEGER_COPIES)
+        external_copies = replace(external_copies, narrow=_EXTERNAL_INTEGER_COPIES)
     try:
-        weights = weights_inside(path).times(_COPIES) + weights_beside(path).times(_EXTERNAL_COPIES)
+        weights = weights_inside(path).times(copies) + weights_beside(path).times(external_copies)
     except BadBundle:  # a plan
         weights = (_COPIES.wide if precision == "fp32" else _PLAN_COPIES) * path.stat().st_size
     return int(SESSION_BYTES + weights)
