@@ -5,12 +5,19 @@ from __future__ import annotations
 import bisect
 import math
 from collections import deque
+from dataclasses import dataclass
 
 from vlm_ros.core.motion import Odometry, Pose, Velocity
 
 _KEPT_S = 20.0
-_ODOMETRY_SILENCE_S = 0.5
+_FRESH_S = 0.2
+"""How long commands wait for odometry to tell of the same time."""
+_LONGEST_GAP_S = 2.0
+"""Odometry that is rarer or later than this does not know better than the commands."""
+_LONGEST_COMMAND_S = 0.5
 _LARGEST_JUMP_M = 0.5
+_LARGEST_JUMP_RAD = 1.0
+"""What a robot may move without a command of ours; anything more is an odometer that begins anew."""
 
 
 def wrapped(angle_rad: float) -> float:
@@ -35,11 +42,32 @@ def composed(frame: Pose, step: Pose) -> Pose:
     )
 
 
+def part(step: Pose, share: float) -> Pose:
+    """The first ``share`` of ``step``, 0..1, driven evenly."""
+    return Pose(share * step.x_m, share * step.y_m, share * step.yaw_rad)
+
+
+@dataclass(frozen=True)
+class _Commanded:
+    """What was commanded from one moment to another."""
+
+    velocity: Velocity
+    from_s: float
+    to_s: float
+
+    def within(self, from_s: float, to_s: float) -> _Commanded:
+        return _Commanded(self.velocity, max(self.from_s, from_s), min(self.to_s, to_s))
+
+    @property
+    def duration_s(self) -> float:
+        return max(0.0, self.to_s - self.from_s)
+
+
 class Track:
     """Poses of the last seconds, in a frame that starts where the robot stood first.
 
-    Odometry is used by its increments; while there is none, the robot's own commands are
-    integrated instead, so that the two may take turns without a jump.
+    Odometry is used by its increments. What it has not told yet is guessed from the robot's own commands, and replaced
+    when it does: no moment is counted twice, and none is left out, however rare or late odometry is.
     """
 
     def __init__(self) -> None:
@@ -50,6 +78,9 @@ class Track:
         self._odometry: Odometry | None = None
         self._met = (self._pose, self._pose)
         """The odometry's newest pose, and the track's at that moment."""
+        self._commands: deque[_Commanded] = deque()
+        self._now_s = self._reached_s = -math.inf
+        """The time of the newest command, and the moment that the newest pose is about."""
 
     @property
     def pose(self) -> Pose:
@@ -59,24 +90,29 @@ class Track:
     def on_odometry(self, odometry: Odometry) -> None:
         """Move by what the odometry says since its last message; a jump (a reset odometer) is no motion.
 
-        Poses that are no numbers are ignored.
+        Poses that are no numbers, and those that come too late to be of use, are ignored.
         """
         if not all(map(math.isfinite, (odometry.pose.x_m, odometry.pose.y_m, odometry.pose.yaw_rad))):
             return
+        if self._now_s - odometry.stamp_s > _LONGEST_GAP_S:
+            return
         before, self._odometry = self._odometry, odometry
-        if before is not None and 0.0 < odometry.stamp_s - before.stamp_s < _ODOMETRY_SILENCE_S:
-            step = seen_in(before.pose, odometry.pose)
-            if math.hypot(step.x_m, step.y_m) < _LARGEST_JUMP_M:
-                self._append(odometry.stamp_s, composed(self._pose, step))
+        if before is not None and self._has_driven(before, odometry):
+            self._replace_guess(seen_in(before.pose, odometry.pose), before.stamp_s, odometry.stamp_s)
+        else:
+            self._end_guess(odometry.stamp_s)
         self._met = odometry.pose, self._pose
+        self._reached_s = odometry.stamp_s
+        self._guess_where_stale()
 
     def on_command(self, velocity: Velocity, from_s: float, to_s: float) -> None:
         """Move as ``velocity`` would have between two moments, unless odometry knows better."""
-        duration_s = to_s - from_s
-        if self._odometry is not None and abs(to_s - self._odometry.stamp_s) < _ODOMETRY_SILENCE_S:
-            return
-        if 0.0 < duration_s < _ODOMETRY_SILENCE_S:
-            self._append(to_s, composed(self._pose, arc(velocity, duration_s)))
+        self._now_s = to_s
+        if 0.0 < to_s - from_s < _LONGEST_COMMAND_S:
+            self._commands.append(_Commanded(velocity, from_s, to_s))
+        while self._commands and self._commands[0].to_s < to_s - _LONGEST_GAP_S:
+            self._commands.popleft()
+        self._guess_where_stale()
 
     def at(self, stamp_s: float) -> Pose:
         """The pose at ``stamp_s``; the oldest or newest one known where that lies outside the track."""
@@ -88,7 +124,7 @@ class Track:
         before_s, after_s = self._stamps_s[later - 1], self._stamps_s[later]
         share = (stamp_s - before_s) / (after_s - before_s)
         step = seen_in(self._poses[later - 1], self._poses[later])
-        return composed(self._poses[later - 1], Pose(share * step.x_m, share * step.y_m, share * step.yaw_rad))
+        return composed(self._poses[later - 1], part(step, share))
 
     def has_forgotten(self, stamp_s: float) -> bool:
         """Whether ``stamp_s`` lies so far back that nobody knows where the robot was."""
@@ -106,10 +142,55 @@ class Track:
         before = max(0, bisect.bisect_right(self._stamps_s, stamp_s) - 1)
         return self._ways_m[-1] - self._ways_m[before]
 
+    def _has_driven(self, before: Odometry, now: Odometry) -> bool:
+        """Whether the robot can have driven from one pose of the odometry to the next."""
+        if not 0.0 < now.stamp_s - before.stamp_s < _LONGEST_GAP_S:
+            return False
+        way_m, turn_rad = _LARGEST_JUMP_M, _LARGEST_JUMP_RAD
+        for commanded in (each.within(before.stamp_s, now.stamp_s) for each in self._commands):
+            way_m += abs(commanded.velocity.linear_mps) * commanded.duration_s
+            turn_rad += abs(commanded.velocity.angular_radps) * commanded.duration_s
+        step = seen_in(before.pose, now.pose)
+        return math.hypot(step.x_m, step.y_m) < way_m and abs(step.yaw_rad) < turn_rad
+
+    def _guess_where_stale(self) -> None:
+        if self._odometry is None or self._now_s - self._odometry.stamp_s >= _FRESH_S:
+            self._guess(self._now_s)
+
+    def _guess(self, until_s: float) -> None:
+        """Go on as commanded."""
+        for commanded in (each.within(self._reached_s, until_s) for each in self._commands):
+            if commanded.duration_s > 0.0:
+                self._append(commanded.to_s, composed(self._pose, arc(commanded.velocity, commanded.duration_s)))
+                self._reached_s = commanded.to_s
+
+    def _replace_guess(self, step: Pose, from_s: float, to_s: float) -> None:
+        """Put ``step``, which the odometry tells of, in place of what was guessed, moment by moment."""
+        moments_s = [moment_s for moment_s in self._cut(from_s) if moment_s < to_s]
+        start = self._pose = self._met[1]
+        for moment_s in (*moments_s, to_s):
+            self._append(moment_s, composed(start, part(step, (moment_s - from_s) / (to_s - from_s))))
+
+    def _end_guess(self, stamp_s: float) -> None:
+        """Be where the robot is guessed to have been at ``stamp_s``."""
+        self._guess(stamp_s)
+        if self._stamps_s and self._stamps_s[-1] > stamp_s:
+            pose = self.at(stamp_s)
+            self._cut(stamp_s)
+            self._append(stamp_s, pose)
+
+    def _cut(self, stamp_s: float) -> list[float]:
+        """Take away what is later than ``stamp_s``; the moments that are gone."""
+        gone_s: list[float] = []
+        while self._stamps_s and self._stamps_s[-1] > stamp_s:
+            gone_s.insert(0, self._stamps_s.pop())
+            self._poses.pop()
+            self._ways_m.pop()
+        if self._poses:
+            self._pose = self._poses[-1]
+        return gone_s
+
     def _append(self, stamp_s: float, pose: Pose) -> None:
-        if self._stamps_s and stamp_s <= self._stamps_s[-1]:
-            for kept in (self._stamps_s, self._poses, self._ways_m):
-                kept.clear()
         step_m = math.hypot(pose.x_m - self._pose.x_m, pose.y_m - self._pose.y_m)
         self._pose = pose
         self._stamps_s.append(stamp_s)
