@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from geometry_msgs.msg import Quaternion
+from nav_msgs.msg import Odometry as OdometryMsg
 from std_msgs.msg import Header
 
 from vlm_ros.core.answer import Answer, Choices, Finish, FreeText, JsonSchema, Regex
@@ -14,7 +16,7 @@ from vlm_ros.core.motion import Odometry, Pose, Scan, Velocity
 from vlm_ros.core.percept import Bearing, PathAhead, Percept, Range, unreadable, unseen
 from vlm_ros.core.things import Thing, ThingsSeen
 from vlm_ros.ros.answers import form_from_request, response_from_answer, result_from_answer, scene_from_answer
-from vlm_ros.ros.motion import msg_from_odometry, msg_from_scan, odometry_from_msg, scan_from_msg
+from vlm_ros.ros.motion import msg_from_odometry, msg_from_scan, odometry_from_msg, scan_from_msg, yaw_from_quaternion
 from vlm_ros.ros.percepts import msg_from_percept, percept_from_msg
 from vlm_ros.ros.stamps import ns_from_stamp, stamp_from_ns
 from vlm_ros.ros.things import msg_from_things, things_from_msg
@@ -94,6 +96,21 @@ def test_odometry_survives_the_way_there_and_back(yaw_rad: float) -> None:
     back = odometry_from_msg(msg_from_odometry(odometry, Header(), "base_link"), 5.0)
     assert back.pose.yaw_rad == pytest.approx(yaw_rad)
     assert (back.pose.x_m, back.pose.y_m, back.velocity) == (1.0, -2.0, odometry.velocity)
+
+
+@pytest.mark.parametrize("norm", [0.01, 0.5, 1.0, 2.0])
+def test_a_heading_does_not_depend_on_the_norm_of_its_quaternion(norm: float) -> None:
+    half_rad = 0.5 * 1.2
+    turned = Quaternion(z=norm * math.sin(half_rad), w=norm * math.cos(half_rad))
+    assert yaw_from_quaternion(turned) == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize("w", [0.0, math.nan, math.inf])
+def test_a_quaternion_that_is_no_rotation_is_refused(w: float) -> None:
+    message = OdometryMsg()
+    message.pose.pose.orientation = Quaternion(w=w)
+    with pytest.raises(ValueError, match=rf"orientation \(x=0, y=0, z=0, w={w:g}\) is no rotation"):
+        odometry_from_msg(message, 0.0)
 
 
 def test_a_scan_survives_the_way_there_and_back() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from lifecycle_msgs.msg import Transition
 from nav_msgs.msg import Odometry
+from rcl_interfaces.msg import Log
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.parameter import Parameter
 from robot import LIMITS, STALE_S, STOP_S, Robot, moves
@@ -18,7 +19,7 @@ from robot_bench import Bench
 from std_msgs.msg import String
 
 from vlm_ros.ros.qos import LATCHED
-from vlm_ros.ros.stamps import ns_from_stamp
+from vlm_ros.ros.stamps import ns_from_stamp, stamp_from_ns
 from vlm_ros_interfaces.action import SearchTarget
 from vlm_ros_interfaces.msg import Inventory, ThingsSeen
 from vlm_ros_interfaces.srv import SetMode, SetTarget
@@ -171,6 +172,25 @@ def test_it_says_what_it_saw_and_where_to_latecomers_too_when_it_explores(robot:
     assert late[-1].header.frame_id == "odom"
     assert robot.bench.call(SetMode, "set_mode", SetMode.Request(mode="explore")).accepted
     robot.bench.wait_for(lambda: inventories[-1].things == [])
+
+
+def test_odometry_that_is_late_or_has_no_heading_is_told_of(robot: Robot) -> None:
+    node = robot.bench.node
+    odometry, log = node.create_publisher(Odometry, "odom", 1), robot.bench.listen(Log, "/rosout")
+    robot.bench.wait_for(odometry.get_subscription_count)
+    late, unset = Odometry(), Odometry()
+    unset.pose.pose.orientation.w = 0.0
+
+    def told(words: str) -> bool:
+        late.header.stamp = stamp_from_ns(node.get_clock().now().nanoseconds - 1_000_000_000)
+        unset.header.stamp = node.get_clock().now().to_msg()
+        odometry.publish(late)
+        time.sleep(0.05)
+        odometry.publish(unset)
+        return any(words in line.msg for line in log)
+
+    robot.bench.wait_for(lambda: told("odometry is 1.0 s old"))
+    robot.bench.wait_for(lambda: told("odometry cannot be read: its orientation (x=0, y=0, z=0, w=0) is no rotation"))
 
 
 def test_targets_are_latched_and_bad_ones_refused(robot: Robot) -> None:

@@ -36,6 +36,7 @@ from vlm_ros_interfaces.srv import SetMode, SetTarget
 
 STEP_S = 0.05
 _QUIET_AFTER_S = 1.0
+_LATE_ODOMETRY_S = 0.5
 _MODES = tuple(mode.value for mode in Mode)
 _BROKEN = (Reason.SILENT, Reason.STALE_PERCEPT, Reason.UNREADABLE_PERCEPT, Reason.BAD_WISH)
 """Grounds to stand that ought not to be; all others belong to driving."""
@@ -94,7 +95,7 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
     def activate(self) -> None:
         """Listen, and go on with the task from an empty memory."""
         self._navigator.activate()
-        self._last_task_s = monotonic_s()
+        self._last_task_s, self._warned_late = monotonic_s(), False
         self._announce()
         self._commands.release()
         self._inputs = [
@@ -265,7 +266,20 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
 
     def _on_odometry(self, message: OdometryMsg, stamp_s: float) -> None:
         self._odometry_frame = message.header.frame_id
-        self._navigator.on_odometry(odometry_from_msg(message, stamp_s))
+        self._warn_of_late_odometry(monotonic_s() - stamp_s)
+        try:
+            self._navigator.on_odometry(odometry_from_msg(message, stamp_s))
+        except ValueError as error:
+            self._warn(f"odometry cannot be read: {error}")
+
+    def _warn_of_late_odometry(self, age_s: float) -> None:
+        if age_s < _LATE_ODOMETRY_S or self._warned_late:
+            return
+        self._warned_late = True
+        self._warn(
+            f"odometry is {age_s:.1f} s old by this node's clock when it arrives: what the robot did since is guessed "
+            "from its commands; synchronise the clocks, or publish it sooner"
+        )
 
     def _on_scan(self, message: LaserScan, stamp_s: float) -> None:
         self._navigator.on_scan(scan_from_msg(message, stamp_s))

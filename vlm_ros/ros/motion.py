@@ -13,6 +13,8 @@ from std_msgs.msg import Header
 
 from vlm_ros.core.motion import Odometry, Pose, Scan, Velocity
 
+_SMALLEST_NORM = 1e-3
+
 
 def twist_from_velocity(velocity: Velocity) -> Twist:
     """A plain velocity message."""
@@ -33,7 +35,7 @@ def velocity_from_twist(twist: Twist) -> Velocity:
 
 
 def odometry_from_msg(message: OdometryMsg, stamp_s: float) -> Odometry:
-    """Pose and velocity in ``message``, dated ``stamp_s`` on the receiver's clock."""
+    """Pose and velocity in ``message``, dated ``stamp_s`` on the receiver's clock; ``ValueError`` where it has none."""
     position, turned = message.pose.pose.position, message.pose.pose.orientation
     pose = Pose(position.x, position.y, yaw_from_quaternion(turned))
     return Odometry(pose, velocity_from_twist(message.twist.twist), stamp_s)
@@ -75,10 +77,13 @@ def msg_from_scan(scan: Scan, header: Header) -> LaserScan:
 
 
 def yaw_from_quaternion(turned: Quaternion) -> float:
-    """Rotation about z in radians, in -pi..pi."""
-    return math.atan2(
-        2.0 * (turned.w * turned.z + turned.x * turned.y), 1.0 - 2.0 * (turned.y * turned.y + turned.z * turned.z)
-    )
+    """Rotation about z in radians, in -pi..pi, whatever the quaternion's norm; ``ValueError`` where it is 0 or none."""
+    w, x, y, z = turned.w, turned.x, turned.y, turned.z
+    norm = math.hypot(w, x, y, z)
+    if not _SMALLEST_NORM < norm < math.inf:
+        raise ValueError(f"its orientation (x={x:g}, y={y:g}, z={z:g}, w={w:g}) is no rotation")
+    w, x, y, z = w / norm, x / norm, y / norm, z / norm
+    return math.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
 
 
 def quaternion_from_yaw(yaw_rad: float) -> Quaternion:
