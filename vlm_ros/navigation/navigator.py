@@ -70,6 +70,8 @@ class _Task:
     policy: Policy
     percept: Percept | None = None
     seen_from: Pose = Pose(0.0, 0.0, 0.0)
+    driven_m: float = 0.0
+    """Way since the picture, not less than commanded while odometry is overdue: its stamps may lie."""
     received_s: float = -math.inf
     outcome: Outcome | None = None
 
@@ -154,7 +156,7 @@ class Navigator:
         """Take a percept; false where it is about another target and therefore ignored."""
         if percept.target != self._target and self._mode is not Mode.EXPLORE:
             return False
-        self._task.percept, self._task.received_s = percept, received_s
+        self._task.percept, self._task.received_s, self._task.driven_m = percept, received_s, 0.0
         self._task.seen_from = self._track.at(percept.stamp_s)
         self._pace.on_answer(percept.stamp_s, received_s)
         return True
@@ -192,6 +194,8 @@ class Navigator:
         """What to command and to report now; call it at a fixed rate."""
         senses = self._senses(now_s)
         self._track.on_command(self._commanded, self._stepped_s, now_s)
+        if self._track.is_overdue and math.isfinite(self._stepped_s):
+            self._task.driven_m += abs(self._commanded.linear_mps) * (now_s - self._stepped_s)
         wish = self._task.policy.step(senses)
         command = self._command(wish, senses)
         self._commanded, self._stepped_s = command.velocity, now_s
@@ -224,13 +228,14 @@ class Navigator:
         pose, task, percept = self._track.pose, self._task, self._task.percept
         if percept is None:
             return Senses(now_s, pose, scan=self._scan)
+        task.driven_m = max(task.driven_m, self._track.driven_since_m(percept.stamp_s))
         return Senses(
             now_s,
             pose,
             percept,
             percept_age_s=now_s - percept.stamp_s,
             seen_from=task.seen_from,
-            driven_m=self._track.driven_since_m(percept.stamp_s),
+            driven_m=task.driven_m,
             silence_s=now_s - task.received_s,
             answer_every_s=self._pace.interval_s,
             scan=self._scan,

@@ -87,6 +87,11 @@ class Track:
         """The newest pose."""
         return self._pose
 
+    @property
+    def is_overdue(self) -> bool:
+        """Whether there has been odometry, and its newest is not fresh."""
+        return self._odometry is not None and self._now_s - self._odometry.stamp_s >= _FRESH_S
+
     def on_odometry(self, odometry: Odometry) -> None:
         """Move by what the odometry says since its last message; a jump (a reset odometer) is no motion.
 
@@ -154,7 +159,7 @@ class Track:
         return math.hypot(step.x_m, step.y_m) < way_m and abs(step.yaw_rad) < turn_rad
 
     def _guess_where_stale(self) -> None:
-        if self._odometry is None or self._now_s - self._odometry.stamp_s >= _FRESH_S:
+        if self._odometry is None or self.is_overdue:
             self._guess(self._now_s)
 
     def _guess(self, until_s: float) -> None:

@@ -277,6 +277,23 @@ def test_answers_are_related_to_the_heading_at_which_the_picture_was_taken():
     assert output.velocity.angular_radps < -0.1
 
 
+@pytest.mark.parametrize("every", [1, 12, 20])
+@pytest.mark.parametrize("behind_s", [0.0, 0.6, 1.0])
+def test_robot_drives_no_further_than_it_may_without_a_picture_whatever_its_odometry(every, behind_s):
+    """Odometry comes in each ``every``-th step, and the clock that dates it is ``behind_s`` behind."""
+    robot, clock = navigator(Mode.FOLLOW, max_blind_m=0.5, max_percept_age_s=10.0, max_silence_s=10.0), ManualClock()
+    x_m = seen_at_m = 0.0
+    for number in range(200):
+        if number % every == 0:
+            robot.on_odometry(Odometry(Pose(x_m, 0.0, 0.0), STANDSTILL, clock.now_s - behind_s))
+        if number <= 60 and number % 2 == 0:
+            robot.on_percept(seen("center", at_s=clock.now_s), clock.now_s)
+            seen_at_m = x_m
+        x_m += robot.step(clock.now_s).velocity.linear_mps * TICK_S
+        clock.advance(TICK_S)
+    assert 0.3 < x_m - seen_at_m <= 0.5
+
+
 def test_limits_hold_and_stale_answers_stop_the_robot_for_any_senses():
     chance, clock = random.Random(3), ManualClock()
     robot = navigator(longest_wait_s=1.5)
