@@ -15,6 +15,7 @@ from vlm_ros.core.errors import BadQuestion
 from vlm_ros.core.motion import Odometry, Pose, Scan, Velocity
 from vlm_ros.core.percept import Bearing, PathAhead, Percept, Range, unreadable, unseen
 from vlm_ros.core.things import Thing, ThingsSeen
+from vlm_ros.navigation.guard import free_path_m
 from vlm_ros.ros.answers import form_from_request, response_from_answer, result_from_answer, scene_from_answer
 from vlm_ros.ros.motion import msg_from_odometry, msg_from_scan, odometry_from_msg, scan_from_msg, yaw_from_quaternion
 from vlm_ros.ros.percepts import msg_from_percept, percept_from_msg
@@ -121,6 +122,17 @@ def test_a_scan_survives_the_way_there_and_back() -> None:
     assert back.angle_step_rad == pytest.approx(0.5)
     assert (back.range_max_m, back.stamp_s) == (pytest.approx(8.0), 3.0)
     assert math.isclose(msg_from_scan(scan, Header()).angle_max, 0.0)
+
+
+def test_a_scan_is_turned_as_its_laser_is() -> None:
+    """A wall 0.3 m ahead of the robot lies behind a laser that looks back."""
+    ranges = np.array([0.3, 5.0, 5.0, 5.0], np.float32)
+    message = msg_from_scan(Scan(ranges, -math.pi, 0.5 * math.pi, 0.05, 8.0, 0.0), Header())
+    assert free_path_m(scan_from_msg(message, 0.0, math.pi), 0.2) == pytest.approx(0.1)
+    assert free_path_m(scan_from_msg(message, 0.0, 0.5 * math.pi), 0.2) == pytest.approx(4.8)
+    left_ahead = np.array([5.0, 5.0, 5.0, 0.3], np.float32)
+    message = msg_from_scan(Scan(left_ahead, -math.pi, 0.5 * math.pi, 0.05, 8.0, 0.0), Header())
+    assert free_path_m(scan_from_msg(message, 0.0, -0.5 * math.pi), 0.2) == pytest.approx(0.1)
 
 
 def test_stamps_survive_the_way_there_and_back() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 
@@ -10,6 +11,8 @@ from geometry_msgs.msg import Twist, TwistStamped
 from lifecycle_msgs.msg import Transition
 from robot import LIMITS, STOP_S, Robot
 from robot_bench import Bench
+from sensor_msgs.msg import LaserScan
+from std_msgs.msg import Header
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -70,3 +73,21 @@ def test_it_does_not_configure_when_the_robots_limits_are_not_given(bench: Bench
     bench.start_node("navigator_node")
     assert not bench.change("navigator_node", Transition.TRANSITION_CONFIGURE)
     assert bench.state("navigator_node") == "unconfigured"
+
+
+def test_it_stands_before_a_wall_that_lies_behind_a_laser_that_looks_back(bench: Bench) -> None:
+    robot = Robot(bench, laser_yaw_deg=180.0)
+    ranges = [0.2, 5.0, 5.0, 5.0]
+    turn = {"angle_min": -math.pi, "angle_max": 0.5 * math.pi, "angle_increment": 0.5 * math.pi}
+    scans = bench.node.create_publisher(LaserScan, "scan", 1)
+
+    def scan() -> None:
+        header = Header(stamp=bench.node.get_clock().now().to_msg())
+        scans.publish(LaserScan(header=header, **turn, range_min=0.05, range_max=10.0, ranges=ranges))
+
+    bench.repeat(0.1, scan)
+    robot.see()
+    robot.search()
+    bench.wait_for(lambda: robot.states and robot.states[-1].state == "approaching")
+    time.sleep(0.5)
+    assert all(command.linear.x <= 0.0 for command in robot.commands)

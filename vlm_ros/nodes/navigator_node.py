@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,10 @@ _NOT_ACTIVE = "the navigator is not active: activate it first"
 class NavigatorNodeConfig(NavigatorConfig):
     """The settings of driving, and how the node is wired."""
 
+    laser_yaw_deg: float = setting(
+        0.0, "where the laser's x axis points, counter-clockwise from straight ahead; it is taken to sit over the "
+        "turning axis and not upside down", unit="deg", low=-180.0, high=180.0,
+    )  # fmt: skip
     stamped: bool = setting(False, "publish cmd_vel as TwistStamped instead of Twist")
     base_frame: str = setting("base_link", "frame that a stamped cmd_vel is given in")
     quiet_when_idle: bool = setting(
@@ -282,7 +287,7 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
         )
 
     def _on_scan(self, message: LaserScan, stamp_s: float) -> None:
-        self._navigator.on_scan(scan_from_msg(message, stamp_s))
+        self._navigator.on_scan(scan_from_msg(message, stamp_s, math.radians(self.config.laser_yaw_deg)))
 
 
 def main() -> int:

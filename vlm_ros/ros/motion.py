@@ -51,11 +51,14 @@ def msg_from_odometry(odometry: Odometry, header: Header, child_frame_id: str) -
     return message
 
 
-def scan_from_msg(message: LaserScan, stamp_s: float) -> Scan:
-    """The scan in ``message``, dated ``stamp_s`` on the receiver's clock."""
+def scan_from_msg(message: LaserScan, stamp_s: float, yaw_rad: float = 0.0) -> Scan:
+    """The scan in ``message``, dated ``stamp_s`` on the receiver's clock and turned into the robot's frame.
+
+    ``yaw_rad`` is where the laser looks in the robot's frame, counter-clockwise from straight ahead.
+    """
     return Scan(
         ranges_m=np.asarray(message.ranges, dtype=np.float32),
-        angle_min_rad=message.angle_min,
+        angle_min_rad=message.angle_min + yaw_rad,
         angle_step_rad=message.angle_increment,
         range_min_m=message.range_min,
         range_max_m=message.range_max,
