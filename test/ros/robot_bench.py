@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -90,17 +90,18 @@ class Bench:
         self.node.destroy_node()
         self._context.try_shutdown()
 
-    def start(self, code: str, **parameters: Any) -> subprocess.Popen[str]:
-        """Run ``code`` in a process of its own, with ROS parameters."""
+    def start(self, code: str, ros_arguments: Sequence[str] = (), **parameters: Any) -> subprocess.Popen[str]:
+        """Run ``code`` in a process of its own, with ROS parameters and other arguments for ROS."""
         arguments = [word for item in parameters.items() for word in ("-p", "{}:={}".format(*item))]
-        command = [sys.executable, "-c", code, "--ros-args", *arguments]
+        command = [sys.executable, "-c", code, "--ros-args", *ros_arguments, *arguments]
         process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
         self._processes.append(process)
         return process
 
-    def start_node(self, name: str, **parameters: Any) -> subprocess.Popen[str]:
+    def start_node(self, name: str, ros_arguments: Sequence[str] = (), **parameters: Any) -> subprocess.Popen[str]:
         """Run one of the package's nodes as ``ros2 run`` does."""
-        return self.start(f"from vlm_ros.nodes.{name} import main; raise SystemExit(main())", **parameters)
+        code = f"from vlm_ros.nodes.{name} import main; raise SystemExit(main())"
+        return self.start(code, ros_arguments, **parameters)
 
     def listen(self, kind: type, topic: str, qos: QoSProfile | int = 10) -> Log:
         """All messages of ``topic`` from now on."""

@@ -110,6 +110,42 @@ def test_a_managed_node_refuses_bad_parameters_in_one_line(
     assert words in lines[0]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--params-file", "/absent/robot.yaml"], "/absent/robot.yaml"),
+        (["--params-file", "{malformed}"], "ros__parameters"),
+        (["-r", "__ns:=/robot-1"], "/robot-1"),
+        (["-r", "cmd_vel:=/my robot/cmd_vel"], "/my robot/cmd_vel"),
+        (["-p", "use_sim_time:=1"], "use_sim_time"),
+    ],
+)
+def test_arguments_that_ros_cannot_take_are_refused_in_one_line(
+    bench: Bench, tmp_path: Path, arguments: list[str], words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    malformed = tmp_path / "robot.yaml"
+    malformed.write_text("navigator_node:\n  max_linear_mps: 0.4\n")
+    given = [argument.format(malformed=malformed) for argument in arguments]
+    assert bench.start_node("navigator_node", ros_arguments=given).wait(20) == 1
+    check_one_line(capfd.readouterr().err, words)
+
+
+def test_a_domain_that_is_no_number_is_refused_in_one_line(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", "abc")
+    assert bench.start_node("navigator_node").wait(20) == 1
+    check_one_line(capfd.readouterr().err, "ROS_DOMAIN_ID")
+
+
+def check_one_line(error: str, words: str) -> None:
+    """Of ours; ROS's own libraries write some before it."""
+    ours = [line for line in error.splitlines() if "[rcl]" not in line]
+    assert len(ours) == 1
+    assert "[FATAL]" in ours[0]
+    assert words in ours[0]
+
+
 @pytest.mark.parametrize(("on_purpose", "words"), [(True, "not today"), (False, "Traceback")])
 def test_a_failed_transition_says_why_and_leaves_a_node_that_can_be_tried_again(
     bench: Bench, on_purpose: bool, words: str, capfd: pytest.CaptureFixture[str]

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 import rclpy
+from rclpy.action.server import RCLError
+from rclpy.exceptions import NameValidationException, ParameterException
 from rclpy.executors import Executor, ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
@@ -43,14 +45,17 @@ def run_node(make_node: Callable[[Leave], RunnableNode], *, threads: int = 1) ->
     nothing can be published any more, not even a standstill.
     """
     departure = _Departure()
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # what rclpy's errors about arguments and environment have in common
+        return _refused(f"ROS does not start with these arguments and this environment: {error}")
     departure.listen()
     try:
         node = make_node(departure.leave)
     except VlmRosError as error:
-        get_logger("vlm_ros").fatal(str(error))
-        rclpy.try_shutdown()
-        return 1
+        return _refused(str(error))
+    except (RCLError, NameValidationException, ParameterException) as error:
+        return _refused(f"ROS refuses the node: {error}")
     executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(threads)
     executor.add_node(node)
     spinner = threading.Thread(target=_spin, args=(executor, departure), name="spin", daemon=True)
@@ -64,6 +69,13 @@ def run_node(make_node: Callable[[Leave], RunnableNode], *, threads: int = 1) ->
     node.destroy_node()
     rclpy.try_shutdown()
     return departure.status
+
+
+def _refused(text: str) -> int:
+    """The exit status of a process that does not start, and one line that says why."""
+    get_logger("vlm_ros").fatal(" ".join(text.split()))
+    rclpy.try_shutdown()
+    return 1
 
 
 class _Departure:
