@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from geometry_msgs.msg import Twist, TwistStamped
@@ -73,6 +74,12 @@ def test_it_does_not_configure_when_the_robots_limits_are_not_given(bench: Bench
     bench.start_node("navigator_node")
     assert not bench.change("navigator_node", Transition.TRANSITION_CONFIGURE)
     assert bench.state("navigator_node") == "unconfigured"
+
+
+def test_its_settings_file_applies_in_a_namespace(bench: Bench) -> None:
+    file = Path(__file__).resolve().parents[2] / "config" / "navigator_node.yaml"
+    bench.start_node("navigator_node", ["-r", "__ns:=/robot1", "--params-file", str(file)])
+    assert bench.change("robot1/navigator_node", Transition.TRANSITION_CONFIGURE)
 
 
 def test_it_stands_before_a_wall_that_lies_behind_a_laser_that_looks_back(bench: Bench) -> None:

@@ -32,7 +32,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "config"
 
 def values_in_file(node: str) -> dict[str, Any]:
     content = yaml.safe_load((FOLDER / f"{node}.yaml").read_text(encoding="utf-8"))
-    return dict(content[node]["ros__parameters"])
+    return dict(content[f"/**/{node}"]["ros__parameters"])
 
 
 @pytest.mark.parametrize("node", CONFIGS)
