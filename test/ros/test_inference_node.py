@@ -10,6 +10,7 @@ from eyes import Eyes
 from lifecycle_msgs.msg import Transition
 from robot_bench import Bench
 
+from vlm_ros.ros.questions import MOST_GENERATIONS
 from vlm_ros.ros.things import things_from_msg
 from vlm_ros_interfaces.action import Generate
 from vlm_ros_interfaces.msg import NavigationState, ThingsSeen
@@ -148,6 +149,21 @@ def test_a_generation_ends_when_it_is_cancelled(eyes: Eyes) -> None:
     eyes.bench.result(goal.cancel_goal_async())
     result = eyes.bench.result(goal.get_result_async()).result
     assert not result.success
+
+
+def test_one_generation_too_many_is_refused_and_the_robot_is_served_on(eyes: Eyes) -> None:
+    eyes.look_for("red ball")
+    eyes.percept_soon()
+    eyes.camera.timer.cancel()
+    time.sleep(0.3)
+    goal = Generate.Goal(prompt="Tell me all.", max_tokens=20)
+    goals = [eyes.bench.send_goal(Generate, "inference_node/generate", goal) for _ in range(MOST_GENERATIONS + 1)]
+    results = [goal.get_result_async() for goal in goals]
+    assert "generations are under way" in eyes.bench.result(results[-1], 1.0).result.message
+    eyes.camera.timer.reset()
+    eyes.percept_soon(1.0)
+    for result in results[:-1]:
+        assert eyes.bench.result(result).result.tokens > 0
 
 
 def test_diagnostics_carry_the_figures(eyes: Eyes) -> None:

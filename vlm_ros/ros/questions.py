@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import Future
 from typing import Any, Protocol
 
@@ -18,8 +19,10 @@ from vlm_ros_interfaces.srv import Ask
 
 _FEEDBACK_S = 0.05
 
-WAITING_THREADS = 3
-"""Threads that the executor needs beside the one for everything else: a question and a generation that wait, and
+MOST_GENERATIONS = 4
+
+WAITING_THREADS = 1 + MOST_GENERATIONS + 1
+"""Threads that the executor needs beside the one for everything else: a question and generations that wait, and
 one for cancelling."""
 
 
@@ -31,11 +34,15 @@ class Submit(Protocol):
 
 
 class Questions:
-    """Serves people one question and any number of generations at a time."""
+    """Serves people one question and at most ``MOST_GENERATIONS`` at a time: each waits in a thread of the executor.
+
+    Further questions queue up; further generations are refused, since an action has no queue.
+    """
 
     def __init__(self, node: Node, submit: Submit) -> None:
         self._log = node.get_logger()
         self._submit = submit
+        self._room = threading.Semaphore(MOST_GENERATIONS)
         node.create_service(Ask, "~/ask", self._on_ask, callback_group=MutuallyExclusiveCallbackGroup())
         ActionServer(
             node,
@@ -60,6 +67,16 @@ class Questions:
         return response
 
     def _on_generate(self, goal: Any) -> Generate.Result:
+        if not self._room.acquire(blocking=False):
+            goal.abort()
+            text = f"{MOST_GENERATIONS} generations are under way, as many as may be: ask again when one has ended"
+            return Generate.Result(message=text)
+        try:
+            return self._generate(goal)
+        finally:
+            self._room.release()
+
+    def _generate(self, goal: Any) -> Generate.Result:
         request, talk = goal.request, _Talk(goal)
         try:
             answer = self._submit(
