@@ -28,8 +28,8 @@ def find_bundle(name_or_path: str = "") -> Path:
     """
     wanted = name_or_path or os.environ.get(BUNDLE_VARIABLE, "") or DEFAULT_BUNDLE
     shipped = shipped_bundles()
-    folder = shipped.get(wanted, Path(wanted).expanduser())
-    if not folder.is_dir():
+    folder = shipped.get(wanted) or _folder_at(wanted)
+    if folder is None:
         known = ", ".join(sorted(shipped)) or "none"
         raise BadBundle(f"no model '{wanted}': give the path of a bundle, or one of the names that are here: {known}")
     return folder
@@ -42,3 +42,12 @@ def shipped_bundles() -> dict[str, Path]:
         for config in sorted((share / "engines").glob("*/config.json")):
             found.setdefault(config.parent.name, config.parent)
     return found
+
+
+def _folder_at(path: str) -> Path | None:
+    """The folder at ``path``; ``None`` where there is none, such as under a name that no file can have."""
+    try:
+        folder = Path(path).expanduser()
+        return folder if folder.is_dir() else None
+    except (OSError, RuntimeError):  # a name that is too long; the home of nobody
+        return None

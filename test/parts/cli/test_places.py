@@ -43,6 +43,12 @@ def test_wanted_and_known_models_are_named_when_there_is_none(prefix):
         find_bundle("huge")
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "~nobody_of_this_name/model"])
+def test_a_name_that_no_file_can_have_is_no_model(prefix, name):
+    with pytest.raises(BadBundle, match="no model"):
+        find_bundle(name)
+
+
 def test_source_tree_is_asked_last(prefix):
     folders = share_folders()
     assert folders[0] == prefix / "share" / "vlm_ros"
