@@ -141,6 +141,13 @@ def test_a_fixed_value_changes_before_it_is_locked_and_is_refused_after(lamp: La
     assert lamp.parameters.config.bulbs == 3
 
 
+def test_a_fixed_value_that_stays_as_it_is_is_accepted_once_locked(lamp: Lamp) -> None:
+    """So that what ``ros2 param dump`` wrote can be loaded again."""
+    lamp.parameters.lock()
+    assert lamp.set(brightness=0.2, bulbs=2).successful
+    assert lamp.parameters.config == LampConfig(brightness=0.2)
+
+
 def test_a_change_is_refused_when_its_taker_refuses() -> None:
     def take(config: LampConfig) -> None:
         if config.brightness < 0.1:

@@ -61,13 +61,13 @@ def checked(config: C) -> C:
 def changed(config: C, changes: dict[str, Any], *, live_only: bool) -> C:
     """A checked copy of ``config`` with ``changes``.
 
-    With ``live_only`` a field that is fixed once configured is refused, with the way out.
+    With ``live_only`` another value of a field that is fixed once configured is refused, with the way out.
     """
     facts = settings_of(config)
-    for name in changes:
+    for name, value in changes.items():
         if name not in facts:
             raise BadConfig(f"unknown setting '{name}': known are {', '.join(facts)}")
-        if live_only and not facts[name].live:
+        if live_only and not facts[name].live and value != getattr(config, name):
             raise BadConfig(f"'{name}' is fixed once configured: clean the node up, set it, and configure again")
     return checked(dataclasses.replace(config, **changes))  # type: ignore[type-var]
 
