@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import Twist, TwistStamped
 from lifecycle_msgs.msg import Transition
 from robot import LIMITS, STOP_S, Robot
@@ -50,6 +51,33 @@ def test_commands_are_stamped_when_the_base_wants_them_so(bench: Bench) -> None:
     bench.wait_for(lambda: commands)
     assert commands[-1].header.frame_id == "base"
     assert commands[-1].header.stamp.sec > 0
+
+
+@pytest.mark.parametrize(("kind", "remedy"), [(TwistStamped, True), (Twist, False)])
+def test_diagnostics_say_when_the_base_wants_the_other_type_of_command(bench: Bench, kind: type, remedy: bool) -> None:
+    health = bench.listen(DiagnosticArray, "/diagnostics")
+    base = bench.listen(kind, "cmd_vel")
+    bench.start_node("navigator_node", **LIMITS, stamped=not remedy)
+    bench.bring_up("navigator_node")
+
+    def complains() -> bool:
+        return bool(health) and f"set 'stamped' to {str(remedy).lower()}" in health[-1].status[0].message
+
+    bench.wait_for(complains)
+    assert health[-1].status[0].level == DiagnosticStatus.WARN
+    bench.hush(base)
+    bench.wait_for(lambda: not complains())
+
+
+def test_diagnostics_say_nothing_of_commands_that_the_base_takes(bench: Bench) -> None:
+    health = bench.listen(DiagnosticArray, "/diagnostics")
+    commands = bench.listen(Twist, "cmd_vel")
+    bench.start_node("navigator_node", **LIMITS)
+    bench.bring_up("navigator_node")
+    bench.wait_for(lambda: commands)
+    health.forget()
+    bench.wait_for(lambda: health)
+    assert "cmd_vel" not in health[-1].status[0].message
 
 
 def test_it_leaves_cmd_vel_to_others_when_it_is_to_be_quiet_while_idle(bench: Bench) -> None:

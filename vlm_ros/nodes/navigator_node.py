@@ -152,6 +152,8 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
             "gate": output.gate.value,
             "percept_age_s": output.percept_age_s,
         }
+        if complaint := self._commands.complaint():
+            return Health(Level.WARN, complaint, values)
         level = Level.WARN if output.gate in _BROKEN else Level.OK
         return Health(level, output.gate_text or output.reason, values)
 

@@ -12,6 +12,8 @@ from rclpy.node import Node
 from vlm_ros.core.motion import STANDSTILL, Velocity
 from vlm_ros.ros.motion import stamped_twist_from_velocity, twist_from_velocity
 
+_TYPES = {False: "geometry_msgs/msg/Twist", True: "geometry_msgs/msg/TwistStamped"}
+"""What ``cmd_vel`` carries plain, and stamped."""
 _REPEATS = 3
 _REPEAT_S = 0.02
 _FLUSH_S = 0.2
@@ -55,6 +57,16 @@ class CommandPublisher:
                 self._send(STANDSTILL)
                 time.sleep(_REPEAT_S)
             self._publisher.wait_for_all_acked(Duration(seconds=_FLUSH_S))
+
+    def complaint(self) -> str:
+        """What is wrong where all who listen to ``cmd_vel`` expect its other type; empty otherwise."""
+        listeners = self._node.get_subscriptions_info_by_topic(self._publisher.topic_name)
+        expected = {listener.topic_type for listener in listeners}
+        other = _TYPES[not self._stamped]
+        if other not in expected or _TYPES[self._stamped] in expected:
+            return ""
+        remedy = "false" if self._stamped else "true"
+        return f"nobody takes our cmd_vel: the base expects {other}, so set 'stamped' to {remedy}"
 
     def destroy(self) -> None:
         """Close the topic."""
