@@ -39,7 +39,7 @@ ARGUMENTS = {
     "stamped": Argument("whether cmd_vel is TwistStamped instead of Twist" + _AS_SET, choices=_FLAG),
     "sim": Argument("whether to start the simulated room and robot", "false", _FLAG[1:]),
     "seed": Argument("which simulated room" + _AS_SET),
-    "params_file": Argument("YAML file of parameters that go before those in config/; left empty: none"),
+    "params_file": Argument("YAML file of parameters that go before those in config/, with the same keys; empty: none"),
 }
 
 PARAMETERS: dict[str, dict[str, tuple[str, type]]] = {
