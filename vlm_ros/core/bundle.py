@@ -94,9 +94,10 @@ class Bundle:
 
     @cached_property
     def image_processor(self) -> dict[str, Any]:
-        """The image processor's settings, which newer bundles keep inside ``processor_config.json``."""
-        if (self.folder / "preprocessor_config.json").is_file():
-            return self.json("preprocessor_config.json")
+        """The image processor's settings, which newer bundles keep inside ``processor_config.json``.
+
+        As for transformers, they hold where an older file lies beside them.
+        """
         settings = self.optional_json("processor_config.json").get("image_processor")
         return settings if isinstance(settings, dict) else self.json("preprocessor_config.json")
 

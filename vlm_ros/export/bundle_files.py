@@ -44,14 +44,25 @@ def write_bundle_files(checkpoint: Path, folder: Path) -> None:
 
 
 def preprocessor_config(checkpoint: Path) -> dict[str, Any]:
-    """The image processor's settings, which newer checkpoints keep inside ``processor_config.json``."""
+    """The image processor's settings, which newer checkpoints keep inside ``processor_config.json``.
+
+    As for transformers, they hold where an older file lies beside them.
+    """
+    settings = _processor_config(checkpoint).get("image_processor")
+    if isinstance(settings, dict):
+        return settings
     path = checkpoint / "preprocessor_config.json"
     if path.is_file():
         return read_json(path)
-    settings = read_json(checkpoint / "processor_config.json").get("image_processor")
-    if not isinstance(settings, dict):
-        raise BadBundle(f"the checkpoint '{checkpoint}' has no image processor: save it again with its processor")
-    return settings
+    raise BadBundle(
+        f"the checkpoint '{checkpoint}' has no image processor, neither as 'preprocessor_config.json' nor in "
+        "'processor_config.json': save it again with its processor"
+    )
+
+
+def _processor_config(checkpoint: Path) -> dict[str, Any]:
+    path = checkpoint / "processor_config.json"
+    return read_json(path) if path.is_file() else {}
 
 
 def model_card(checkpoint: Path) -> dict[str, Any]:

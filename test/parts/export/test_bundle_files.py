@@ -40,10 +40,20 @@ def test_image_processor_is_taken_out_when_it_is_inside_the_processor(checkpoint
     assert json.loads((folder / "preprocessor_config.json").read_text()) == {"do_resize": True}
 
 
-def test_preprocessor_config_wins_when_the_checkpoint_has_one(checkpoint, folder):
+@pytest.mark.parametrize("processor", ["{}", '{"image_processor": null}', None])
+def test_preprocessor_config_is_taken_when_the_processor_holds_none(checkpoint, folder, processor):
+    (checkpoint / "processor_config.json").unlink()
+    if processor is not None:
+        (checkpoint / "processor_config.json").write_text(processor)
     (checkpoint / "preprocessor_config.json").write_text('{"do_resize": false}')
     write_bundle_files(checkpoint, folder)
-    assert json.loads((folder / "preprocessor_config.json").read_text()) == {"do_resize": False}
+    assert Bundle(checkpoint).image_processor == Bundle(folder).image_processor == {"do_resize": False}
+
+
+def test_image_processor_inside_the_processor_wins_over_an_older_file(checkpoint, folder):
+    (checkpoint / "preprocessor_config.json").write_text('{"do_resize": false}')
+    write_bundle_files(checkpoint, folder)
+    assert Bundle(checkpoint).image_processor == Bundle(folder).image_processor == {"do_resize": True}
 
 
 def test_card_names_the_checkpoint_and_no_path_when_the_checkpoint_has_no_card(checkpoint, folder):
