@@ -39,6 +39,9 @@ def write_bundle_files(checkpoint: Path, folder: Path) -> None:
         if (checkpoint / name).is_file():
             check_content(checkpoint / name)
             shutil.copyfile(checkpoint / name, folder / name)
+    template = _processor_config(checkpoint).get("chat_template")
+    if template:  # it holds before those in files of their own, as chat_template.json does in a bundle
+        write_json(folder / "chat_template.json", {"chat_template": template})
     write_json(folder / "preprocessor_config.json", preprocessor_config(checkpoint))
     write_json(folder / "model_card.json", model_card(checkpoint))
 

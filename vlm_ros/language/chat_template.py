@@ -91,12 +91,15 @@ def _parts(question: str) -> list[dict[str, str]]:
 
 
 def template_source_from_bundle(bundle: Bundle) -> str:
-    """The template that ``bundle`` brings, wherever it keeps it, or the one that its family was trained with."""
-    if (bundle.folder / "chat_template.jinja").is_file():
-        return bundle.text("chat_template.jinja")
-    for name in ("chat_template.json", "tokenizer_config.json"):
-        template = bundle.optional_json(name).get("chat_template")
-        if template:
+    """The template that ``bundle`` brings, or the one that its family was trained with.
+
+    Of several places the first holds in which transformers would look.
+    """
+    for name in ("processor_config.json", "chat_template.json", "chat_template.jinja", "tokenizer_config.json"):
+        if name.endswith(".jinja"):
+            if (bundle.folder / name).is_file():
+                return bundle.text(name)
+        elif template := bundle.optional_json(name).get("chat_template"):
             return _default_of(template, name)
     return BLIP2_TEMPLATE if bundle.optional_json("config.json").get("model_type") == "blip-2" else LLAVA_TEMPLATE
 
@@ -111,7 +114,7 @@ def _default_of(template: Any, file: str) -> str:
     if not isinstance(found, str):
         raise BadBundle(
             f"{file} has 'chat_template': {template!r:.80}, expected a text, or several of which one is called "
-            "default: put the right one into chat_template.jinja"
+            "default: put the right one there"
         )
     return found
 

@@ -7,6 +7,7 @@ import pytest
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.export.bundle_files import write_bundle_files
+from vlm_ros.language.chat_template import template_source_from_bundle
 
 
 @pytest.fixture
@@ -54,6 +55,14 @@ def test_image_processor_inside_the_processor_wins_over_an_older_file(checkpoint
     (checkpoint / "preprocessor_config.json").write_text('{"do_resize": false}')
     write_bundle_files(checkpoint, folder)
     assert Bundle(checkpoint).image_processor == Bundle(folder).image_processor == {"do_resize": True}
+
+
+def test_template_inside_the_processor_wins_over_files_of_its_own(checkpoint, folder):
+    (checkpoint / "processor_config.json").write_text('{"image_processor": {}, "chat_template": "inside"}')
+    (checkpoint / "chat_template.json").write_text('{"chat_template": "beside"}')
+    (checkpoint / "chat_template.jinja").write_text("beside")
+    write_bundle_files(checkpoint, folder)
+    assert template_source_from_bundle(Bundle(folder)) == "inside"
 
 
 def test_card_names_the_checkpoint_and_no_path_when_the_checkpoint_has_no_card(checkpoint, folder):

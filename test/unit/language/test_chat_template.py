@@ -77,6 +77,7 @@ def test_template_is_refused_when_it_is_not_jinja() -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
+        ("processor_config.json", json.dumps({"chat_template": "found"})),
         ("chat_template.jinja", "found"),
         ("chat_template.json", json.dumps({"chat_template": "found"})),
         ("tokenizer_config.json", json.dumps({"chat_template": "found"})),
@@ -85,8 +86,17 @@ def test_template_is_refused_when_it_is_not_jinja() -> None:
             json.dumps({"chat_template": [{"name": "rag", "template": "x"}, {"name": "default", "template": "found"}]}),
         ),
     ],
-    ids=["jinja", "json", "tokenizer", "named"],
+    ids=["processor", "jinja", "json", "tokenizer", "named"],
 )
 def test_template_is_found_when_the_bundle_keeps_it_in_any_usual_place(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content)
     assert template_source_from_bundle(Bundle(tmp_path)) == "found"
+
+
+def test_template_is_the_one_that_transformers_takes_when_there_are_several(tmp_path: Path) -> None:
+    names = ("processor_config.json", "chat_template.json", "chat_template.jinja", "tokenizer_config.json")
+    for name in names:
+        (tmp_path / name).write_text(name if name.endswith(".jinja") else json.dumps({"chat_template": name}))
+    for name in names:
+        assert template_source_from_bundle(Bundle(tmp_path)) == name
+        (tmp_path / name).unlink()
