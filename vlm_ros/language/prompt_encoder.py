@@ -22,9 +22,10 @@ class Prompt:
 class PromptEncoder:
     """Encodes questions about one image, whose place the token ``image_id`` marks.
 
-    A template that names the token of the beginning places all that frames a text. ``end_ids`` are control tokens
-    even where the tokenizer does not call them special, but for those that texts are made of, such as a line's end.
-    With ``may_be_empty`` there are prompts without a question: a picture alone asks for a caption.
+    A template that begins with the token of the beginning places all that frames a text, and so does one that has
+    this token right behind a picture in front, as BLIP-2's. ``end_ids`` are control tokens even where the tokenizer
+    does not call them special, but for those that texts are made of, such as a line's end. With ``may_be_empty``
+    there are prompts without a question: a picture alone asks for a caption.
     """
 
     def __init__(
@@ -41,7 +42,8 @@ class PromptEncoder:
         self._image_id = image_id
         self._may_be_empty = may_be_empty
         beginning = tokenizer.special_texts.get("bos_token")
-        self._framed = not beginning or beginning not in template.render("x")
+        text = template.render("x").removeprefix(tokenizer.text_of(image_id))
+        self._framed = not beginning or not text.startswith(beginning)
         self._control_ids = tokenizer.special_ids | {image_id} | (end_ids & tokenizer.added_ids)
         self._control_of_template = self._control(self._encode("x"))
         if self._control_of_template.count(image_id) != 1:

@@ -31,6 +31,12 @@ def test_beginning_stands_once_when_the_template_writes_it_too(sentence_piece: T
         assert encoder(sentence_piece, source).encode("a").before.count(beginning) == 1
 
 
+def test_beginning_stands_in_front_too_when_the_template_writes_it_further_on(sentence_piece: Tokenizer) -> None:
+    prompt = encoder(sentence_piece, LLAVA_TEMPLATE + "{{ bos_token }}").encode("a")
+    beginning = sentence_piece.number_of("<s>")
+    assert prompt.before[0] == beginning == prompt.after[-1]
+
+
 def test_questions_share_what_stands_before_the_image_when_encoded(tokenizer: Tokenizer) -> None:
     prompts = encoder(tokenizer)
     assert prompts.encode("a?").before == prompts.encode("no, far").before
