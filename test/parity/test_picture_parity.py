@@ -138,7 +138,7 @@ def test_logits_equal_the_checkpoints(pair, shape, question):
     with torch.inference_mode():
         expected = pair.reference.model(**pair.reference.inputs(rgb, question)).logits[0, -1].numpy()
     prompt = model.language.prompts.encode(question)
-    cache = model._read_image(Frame(rgb), prompt.before)
+    cache = model._read_image(Frame(rgb), prompt.before).cache
     logits, _ = model.decoder.step(model.decoder.embed(prompt.after), cache)
     agreement = agreement_of(logits, expected)
     assert agreement.accepted, agreement

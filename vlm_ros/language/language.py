@@ -10,6 +10,7 @@ from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.language.chat_template import ChatTemplate, template_source_from_bundle
 from vlm_ros.language.constraint import Constrainer, TokenConstraint
+from vlm_ros.language.generation_config import repetition_penalty, warn_of_what_is_not_followed
 from vlm_ros.language.prompt_encoder import Prompt, PromptEncoder
 from vlm_ros.language.tokenizer import Tokenizer
 
@@ -37,7 +38,8 @@ class Constrains(Protocol):
 class Language:
     """``end_ids`` end an answer; ``image_id`` marks the picture's place; ``vocabulary`` counts the model's tokens.
 
-    ``stop_texts`` end an answer in free text, and do not belong to it; ``suppressed_ids`` are never in one.
+    ``stop_texts`` end an answer in free text, and do not belong to it; ``suppressed_ids`` are never in one, and
+    ``repetition_penalty`` holds what stood before back there.
     """
 
     tokenizer: Tokenizer
@@ -48,6 +50,7 @@ class Language:
     vocabulary: int
     stop_texts: tuple[str, ...] = ()
     suppressed_ids: tuple[int, ...] = ()
+    repetition_penalty: float = 1.0
 
 
 def language_from_bundle(bundle: Bundle, image_id: int | None) -> Language:
@@ -66,8 +69,18 @@ def language_from_bundle(bundle: Bundle, image_id: int | None) -> Language:
     end_ids = _end_ids(bundle, tokenizer)
     prompts = PromptEncoder(tokenizer, template, image_id, end_ids=end_ids, may_be_empty=not caption_prompt)
     constrainer = Constrainer(tokenizer, sorted(end_ids))
-    texts, suppressed_ids = _stop_texts(bundle), _suppressed_ids(bundle, vocabulary)
-    return Language(tokenizer, prompts, constrainer, end_ids, image_id, vocabulary, texts, suppressed_ids)
+    warn_of_what_is_not_followed(bundle)
+    return Language(
+        tokenizer,
+        prompts,
+        constrainer,
+        end_ids,
+        image_id,
+        vocabulary,
+        _stop_texts(bundle),
+        _suppressed_ids(bundle, vocabulary),
+        repetition_penalty(bundle),
+    )
 
 
 def _stop_texts(bundle: Bundle) -> tuple[str, ...]:

@@ -15,8 +15,9 @@ from vlm_ros.core.frame import Frame
 from vlm_ros.language.prompt_encoder import Prompt
 from vlm_ros.models.answering import AnswerWriter, Speaker, ended_by, token_limit
 from vlm_ros.models.decoding import Answering, answer_tokens
-from vlm_ros.models.embedding import Embeddings
+from vlm_ros.models.embedding import Embedded, Embeddings
 from vlm_ros.models.model import Model, Stop, never
+from vlm_ros.models.repetition import RepetitionPenalty
 from vlm_ros.runtime.kv_cache import KvCache
 
 
@@ -42,7 +43,7 @@ class BatchModel(Protocol):
 
     def read_all(
         self, frames: Sequence[Frame], places: Sequence[int], prompts: Sequence[Prompt]
-    ) -> tuple[list[Embeddings], KvCache]:
+    ) -> tuple[list[Embedded], KvCache]:
         """What each row is fed before its answer, and the cache that all of them follow.
 
         ``prompts`` are about the frames at ``places``; all frames are encoded together. ``BadQuestion`` where a prompt
@@ -85,6 +86,7 @@ class _Row:
         self._writer = AnswerWriter(speaker, request.form)
         self._room = 0
         self._end: tuple[Finish, float] | None = None
+        self._penalty = RepetitionPenalty(speaker.language.repetition_penalty)
         self._answering: Answering = answer_tokens(
             (),
             end_ids=speaker.language.end_ids,
@@ -94,6 +96,7 @@ class _Row:
             on_tokens=self._writer.write,
             room=lambda: self._room,
             suppressed=speaker.language.suppressed_ids,
+            penalty=self._penalty,
         )
         self.waiting: deque[int] = deque()
 
@@ -102,8 +105,9 @@ class _Row:
         """Whether the answer is complete."""
         return self._end is not None
 
-    def begin(self, room: int) -> None:
-        """The prompt is read next; the context takes ``room`` tokens after it."""
+    def begin(self, prompt: Sequence[int], room: int) -> None:
+        """The tokens of ``prompt`` are read next; the context takes ``room`` tokens after it."""
+        self._penalty.add(prompt)
         self._room = room
         try:
             next(self._answering)
@@ -138,11 +142,12 @@ def _answers(model: BatchModel, requests: Sequence[Request], deadline_s: float |
     frames = {id(request.frame): request.frame for request in requests}
     places = [list(frames).index(id(request.frame)) for request in requests]
     prompts, cache = model.read_all(list(frames.values()), places, encoded)
-    decoder, longest = speaker.decoder, max(prompt.shape[1] for prompt in prompts)
-    padding = tuple(longest - prompt.shape[1] for prompt in prompts)
+    decoder, longest = speaker.decoder, max(len(prompt.tokens) for prompt in prompts)
+    padding = tuple(longest - len(prompt.tokens) for prompt in prompts)
     for row, prompt in zip(rows, prompts, strict=True):
-        row.begin(decoder.context_tokens - prompt.shape[1])
-    logits, cache = decoder.step_rows(_padded(prompts, longest), cache, padding)
+        row.begin(prompt.tokens, decoder.context_tokens - len(prompt.tokens))
+    embeddings = _padded([prompt.embeddings for prompt in prompts], longest)
+    logits, cache = decoder.step_rows(embeddings, cache, padding)
     active = rows
     while True:
         for row, scores in zip(active, logits, strict=True):

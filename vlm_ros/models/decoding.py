@@ -13,6 +13,7 @@ from vlm_ros.core.answer import Finish
 from vlm_ros.core.errors import BuildFailed
 from vlm_ros.language.constraint import TokenConstraint
 from vlm_ros.models.decoder import Branch, Logits
+from vlm_ros.models.repetition import RepetitionPenalty
 
 OnTokens = Callable[[Sequence[int]], None]
 """Called with each run of tokens as it is decided."""
@@ -34,11 +35,12 @@ def decode(
     ended: Ended,
     on_tokens: OnTokens,
     suppressed: Sequence[int] = (),
+    penalty: RepetitionPenalty | None = None,
 ) -> tuple[Finish, float]:
     """Decode at most ``limit`` tokens after ``prompt``; returns why it ended and the confidence.
 
     Tokens that the constraint forces are fed together with the one before them, in one run. Without one, no token
-    among ``suppressed`` is taken.
+    among ``suppressed`` is taken, and ``penalty`` holds; it gets the answer's tokens.
     """
     answering = answer_tokens(
         prompt,
@@ -49,6 +51,7 @@ def decode(
         on_tokens=on_tokens,
         room=lambda: branch.room,
         suppressed=suppressed,
+        penalty=penalty,
     )
     try:
         pending = next(answering)
@@ -69,6 +72,7 @@ def answer_tokens(
     on_tokens: OnTokens,
     room: Callable[[], int],
     suppressed: Sequence[int] = (),
+    penalty: RepetitionPenalty | None = None,
 ) -> Answering:
     """The decisions of ``decode``, for whoever feeds the decoder; ``room`` counts what the context still takes."""
     pending: Sequence[int] = prompt
@@ -76,6 +80,8 @@ def answer_tokens(
     probabilities: list[float] = []
     while (finish := ended()) is None:
         logits = yield pending
+        if penalty and not constraint:
+            logits = penalty.applied(logits)
         if suppressed and not constraint:
             logits = logits.copy()
             logits[list(suppressed)] = -np.inf
@@ -86,6 +92,8 @@ def answer_tokens(
         decided = [token, *constraint.accept(token)] if constraint else [token]
         pending = decided[: limit - count]
         count += len(pending)
+        if penalty:
+            penalty.add(pending)
         on_tokens(pending)
         if constraint and constraint.finished and pending == decided:
             return Finish.STOP, math.prod(probabilities)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,14 @@ Embeddings = NDArray[np.generic]
 
 _ANY_TOKENS = -1
 """A length that no graph fixes."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """``tokens`` of a prompt and their ``embeddings``."""
+
+    tokens: Sequence[int]
+    embeddings: Embeddings
 
 
 class TokenEmbedding:

@@ -17,8 +17,8 @@ from vlm_ros.language.prompt_encoder import Prompt
 from vlm_ros.models.answering import Speaker
 from vlm_ros.models.closing import Closing
 from vlm_ros.models.cross_decoder import CrossDecoder, Encoded
-from vlm_ros.models.embedding import Embeddings
-from vlm_ros.models.observation import PrefixObservation, check_room
+from vlm_ros.models.embedding import Embedded
+from vlm_ros.models.observation import Prefix, PrefixObservation, check_room
 from vlm_ros.models.rows import rows_taken
 from vlm_ros.models.vision_part import VisionPart
 from vlm_ros.runtime.kv_cache import KvCache
@@ -60,7 +60,7 @@ class EncodingModel(Closing, ABC):
     def observe(self, frame: Frame) -> PrefixObservation:
         """An observation of ``frame``; the work happens on the first question."""
         features = lru_cache(1)(lambda: self.features([frame]))
-        return PrefixObservation(frame, self.speaker, lambda _, question: self._begin(features(), [question]))
+        return PrefixObservation(frame, self.speaker, lambda _, asked: Prefix(self._begin(features(), [asked]), ()))
 
     def most_rows(self, wanted: int) -> int:
         """How many of ``wanted`` questions may be answered in one run.
@@ -73,12 +73,12 @@ class EncodingModel(Closing, ABC):
 
     def read_all(
         self, frames: Sequence[Frame], places: Sequence[int], prompts: Sequence[Prompt]
-    ) -> tuple[list[Embeddings], KvCache]:
+    ) -> tuple[list[Embedded], KvCache]:
         """As ``models.batching.BatchModel`` says."""
         for prompt in prompts:
             check_room(len(prompt.after), self.speaker)
         cache = self._begin(self.features(frames)[list(places)], [prompt.before for prompt in prompts])
-        return [self._decoder.embed(prompt.after) for prompt in prompts], cache
+        return [Embedded(prompt.after, self._decoder.embed(prompt.after)) for prompt in prompts], cache
 
     def _begin(self, features: Array, questions: Sequence[Sequence[int]]) -> KvCache:
         """The cache before the first word of each answer."""

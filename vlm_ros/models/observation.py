@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from vlm_ros.core.answer import Answer, AnswerForm
 from vlm_ros.core.errors import BadQuestion
@@ -12,10 +13,20 @@ from vlm_ros.models.answering import AnswerWriter, Speaker, ended_by, token_limi
 from vlm_ros.models.decoder import Branch
 from vlm_ros.models.decoding import decode
 from vlm_ros.models.model import OnText, Stop, never
+from vlm_ros.models.repetition import RepetitionPenalty
 from vlm_ros.runtime.kv_cache import KvCache
 
-ReadImage = Callable[[Frame, Sequence[int]], KvCache]
-"""The cache after the given tokens and the image of the frame."""
+
+@dataclass(frozen=True)
+class Prefix:
+    """The ``cache`` after the ``tokens`` that the decoder has read, the picture's included."""
+
+    cache: KvCache
+    tokens: Sequence[int]
+
+
+ReadImage = Callable[[Frame, Sequence[int]], Prefix]
+"""What stands before a question: the given tokens and the image of the frame."""
 
 
 class PrefixObservation:
@@ -28,7 +39,7 @@ class PrefixObservation:
         self._frame = frame
         self._speaker = speaker
         self._read_image = read_image
-        self._prefixes: dict[tuple[int, ...], KvCache] = {}
+        self._prefixes: dict[tuple[int, ...], Prefix] = {}
 
     @property
     def frame(self) -> Frame:
@@ -48,8 +59,15 @@ class PrefixObservation:
         speaker = self._speaker
         writer = AnswerWriter(speaker, form, on_text)
         prompt = speaker.language.prompts.encode(question)
+        penalty = RepetitionPenalty(speaker.language.repetition_penalty)
+
+        def begun() -> KvCache:
+            prefix = self._prefix(prompt)
+            penalty.add((*prefix.tokens, *prompt.after))
+            return prefix.cache
+
         finish, confidence = decode(
-            Branch(speaker.decoder, lambda: self._prefix(prompt)),
+            Branch(speaker.decoder, begun),
             prompt.after,
             end_ids=speaker.language.end_ids,
             limit=token_limit(form, speaker.max_tokens),
@@ -57,15 +75,16 @@ class PrefixObservation:
             ended=ended_by(writer, speaker.clock, deadline_s, stop),
             on_tokens=writer.write,
             suppressed=speaker.language.suppressed_ids,
+            penalty=penalty,
         )
         return writer.answer(self._frame, finish, confidence)
 
-    def _prefix(self, prompt: Prompt) -> KvCache:
-        """The shared cache that ``prompt`` starts from; most templates give all questions the same."""
+    def _prefix(self, prompt: Prompt) -> Prefix:
+        """The shared prefix that ``prompt`` starts from; most templates give all questions the same."""
         if prompt.before not in self._prefixes:
             self._prefixes = {prompt.before: self._read_image(self._frame, prompt.before)}
         prefix = self._prefixes[prompt.before]
-        check_room(prefix.tokens + len(prompt.after), self._speaker)
+        check_room(prefix.cache.tokens + len(prompt.after), self._speaker)
         return prefix
 
 

@@ -19,9 +19,9 @@ from vlm_ros.language.prompt_encoder import Prompt
 from vlm_ros.models.answering import Speaker
 from vlm_ros.models.closing import Closing
 from vlm_ros.models.decoder import Decoder
-from vlm_ros.models.embedding import Embeddings
+from vlm_ros.models.embedding import Embedded, Embeddings
 from vlm_ros.models.filling_trial import hides_filling
-from vlm_ros.models.observation import PrefixObservation, check_room
+from vlm_ros.models.observation import Prefix, PrefixObservation, check_room
 from vlm_ros.models.vision_part import View, VisionPart
 from vlm_ros.models.vocabulary import check_decoder_vocabulary
 from vlm_ros.runtime.kv_cache import KvCache
@@ -102,27 +102,28 @@ class PictureModel(Closing, ABC):
 
     def read_all(
         self, frames: Sequence[Frame], places: Sequence[int], prompts: Sequence[Prompt]
-    ) -> tuple[list[Embeddings], KvCache]:
+    ) -> tuple[list[Embedded], KvCache]:
         """As ``models.batching.BatchModel`` says."""
         seen, rows = self.see_all(frames), []
         for place, prompt in zip(places, prompts, strict=True):
             picture = seen[place]
             self._check_size(frames[place], len(prompt.before) + len(picture.tokens))
-            rows.append(self.embedded([*prompt.before, *picture.tokens, *prompt.after], picture))
-            check_room(rows[-1].shape[1], self.speaker)
+            tokens = [*prompt.before, *picture.tokens, *prompt.after]
+            rows.append(Embedded(tokens, self.embedded(tokens, picture)))
+            check_room(len(tokens), self.speaker)
         return rows, self.decoder.begin_rows(len(rows))
 
     def observe(self, frame: Frame) -> PrefixObservation:
         """An observation of ``frame``; the work happens on the first question."""
         return PrefixObservation(frame, self.speaker, self._read_image)
 
-    def _read_image(self, frame: Frame, before: Sequence[int]) -> KvCache:
+    def _read_image(self, frame: Frame, before: Sequence[int]) -> Prefix:
         seen = self.see(frame)
         tokens = [*before, *seen.tokens]
         self._check_size(frame, len(tokens))
         positions = None if seen.positions is None else _after(len(before), seen.positions)
         _, cache = self.decoder.step(self.embedded(tokens, seen), self.decoder.begin(), positions)
-        return cache
+        return Prefix(cache, tokens)
 
     def _check_size(self, frame: Frame, tokens: int) -> None:
         if tokens >= self.decoder.context_tokens:
