@@ -1,9 +1,13 @@
-"""How ``generation_config.json`` bends free answers: what is followed, and what is not."""
+"""How ``generation_config.json`` bends free answers: what is followed, and what is not.
+
+For BLIP-2 it does not: transformers does not look into the file for its text model.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
+from typing import Any
 
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
@@ -31,12 +35,17 @@ _NOT_FOLLOWED = {
 """What changes answers in transformers even where it takes the likeliest token, and the value that changes none."""
 
 
-def repetition_penalty(bundle: Bundle) -> float:
-    """What ``repetition_penalty`` is, 1 where there is none.
+def suppressed_ids(bundle: Bundle, vocabulary: int) -> tuple[int, ...]:
+    """What transformers calls ``suppress_tokens``: as there, numbers without a token suppress nothing."""
+    found = _settings(bundle).get("suppress_tokens") or []
+    if not isinstance(found, list) or not all(type(number) is int for number in found):
+        raise BadBundle(f"{_FILE} has 'suppress_tokens': {found!r}, expected a list of numbers of tokens")
+    return tuple(number for number in found if 0 <= number < vocabulary)
 
-    BLIP-2's is always 1: transformers does not look into the file for its text model.
-    """
-    found = None if _is_unread(bundle) else bundle.optional_json(_FILE).get("repetition_penalty")
+
+def repetition_penalty(bundle: Bundle) -> float:
+    """What ``repetition_penalty`` is, 1 where there is none."""
+    found = _settings(bundle).get("repetition_penalty")
     if found is None:
         return 1.0
     if type(found) not in (int, float) or not 0 < found < math.inf:
@@ -46,7 +55,7 @@ def repetition_penalty(bundle: Bundle) -> float:
 
 def warn_of_what_is_not_followed(bundle: Bundle) -> None:
     """One warning that names what else would change free answers in transformers."""
-    settings = {} if _is_unread(bundle) else bundle.optional_json(_FILE)
+    settings = _settings(bundle)
     names = [name for name, neutral in _NOT_FOLLOWED.items() if settings.get(name) not in (None, [], {}, neutral)]
     if names:
         _log.warning(
@@ -57,5 +66,5 @@ def warn_of_what_is_not_followed(bundle: Bundle) -> None:
         )
 
 
-def _is_unread(bundle: Bundle) -> bool:
-    return bundle.optional_json("config.json").get("model_type") == "blip-2"
+def _settings(bundle: Bundle) -> dict[str, Any]:
+    return {} if bundle.optional_json("config.json").get("model_type") == "blip-2" else bundle.optional_json(_FILE)

@@ -10,7 +10,7 @@ from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.language.chat_template import ChatTemplate, template_source_from_bundle
 from vlm_ros.language.constraint import Constrainer, TokenConstraint
-from vlm_ros.language.generation_config import repetition_penalty, warn_of_what_is_not_followed
+from vlm_ros.language.generation_config import repetition_penalty, suppressed_ids, warn_of_what_is_not_followed
 from vlm_ros.language.prompt_encoder import Prompt, PromptEncoder
 from vlm_ros.language.tokenizer import Tokenizer
 
@@ -78,7 +78,7 @@ def language_from_bundle(bundle: Bundle, image_id: int | None) -> Language:
         image_id,
         vocabulary,
         _stop_texts(bundle),
-        _suppressed_ids(bundle, vocabulary),
+        suppressed_ids(bundle, vocabulary),
         repetition_penalty(bundle),
     )
 
@@ -90,16 +90,6 @@ def _stop_texts(bundle: Bundle) -> tuple[str, ...]:
     if not isinstance(texts, list) or not all(isinstance(text, str) and text for text in texts):
         raise BadBundle(f"generation_config.json has 'stop_strings': {found!r}, expected a text or a list of texts")
     return tuple(texts)
-
-
-def _suppressed_ids(bundle: Bundle, vocabulary: int) -> tuple[int, ...]:
-    """What transformers calls ``suppress_tokens``: as there, numbers without a token suppress nothing."""
-    found = bundle.optional_json("generation_config.json").get("suppress_tokens") or []
-    if not isinstance(found, list) or not all(type(number) is int for number in found):
-        raise BadBundle(
-            f"generation_config.json has 'suppress_tokens': {found!r}, expected a list of numbers of tokens"
-        )
-    return tuple(number for number in found if 0 <= number < vocabulary)
 
 
 def _end_ids(bundle: Bundle, tokenizer: Tokenizer) -> frozenset[int]:

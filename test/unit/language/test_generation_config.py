@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vlm_ros.core.bundle import Bundle
-from vlm_ros.language.generation_config import repetition_penalty, warn_of_what_is_not_followed
+from vlm_ros.language.generation_config import repetition_penalty, suppressed_ids, warn_of_what_is_not_followed
 
 FOLLOWED = {"repetition_penalty": 1.05, "suppress_tokens": [5], "stop_strings": ["#"], "eos_token_id": 2}
 SAMPLING = {"do_sample": True, "temperature": 0.1, "top_k": 1, "top_p": 0.001, "max_new_tokens": 5}
@@ -40,7 +40,8 @@ def test_nothing_is_said_where_answers_are_those_of_transformers(
 def test_the_file_counts_for_nothing_where_transformers_does_not_read_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bundle = bundle_with(tmp_path, "blip-2", repetition_penalty=1.5, num_beams=5)
+    bundle = bundle_with(tmp_path, "blip-2", repetition_penalty=1.5, num_beams=5, suppress_tokens=[5])
     warn_of_what_is_not_followed(bundle)
     assert repetition_penalty(bundle) == 1
+    assert suppressed_ids(bundle, 9) == ()
     assert not caplog.records
