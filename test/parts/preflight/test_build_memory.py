@@ -25,6 +25,11 @@ WIDTH = 1024
 
 
 def measured_bytes(*words: object) -> int:
+    """The higher of two peaks: a kernel that is short of memory takes pages back before all are in use at once."""
+    return max(_measured_bytes(*words) for _ in range(2))
+
+
+def _measured_bytes(*words: object) -> int:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, MEASURED, *map(str, words)]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
