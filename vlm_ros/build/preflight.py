@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from vlm_ros.build.external_data import total_bytes
-from vlm_ros.build.weight_kinds import ByKind, weights_beside, weights_inside
+from vlm_ros.build.weight_kinds import ByKind, weights_of
 from vlm_ros.core.errors import BuildFailed
 
 SKIP_VARIABLE = "VLM_ROS_SKIP_MEMORY_CHECK"
@@ -40,7 +40,7 @@ def build_peak_bytes(onnx: Path, *, casts: bool = True) -> int:
 
     ``casts`` as in ``weight_copies``.
     """
-    return SESSION_BYTES + _PACKAGE_BYTES + int(weight_copies(onnx, casts=casts) * total_bytes(onnx))
+    return SESSION_BYTES + _PACKAGE_BYTES + int(_copied_bytes(onnx, casts=casts))
 
 
 def weight_copies(onnx: Path, *, casts: bool = True) -> float:
@@ -49,11 +49,16 @@ def weight_copies(onnx: Path, *, casts: bool = True) -> float:
     ``casts`` says whether the builder casts fp16 to fp32 and unpacks what is narrower, as ONNX Runtime does on a
     processor; for others all count as fp32.
     """
-    inside, beside = weights_inside(onnx), weights_beside(onnx)
+    return _copied_bytes(onnx, casts=casts) / total_bytes(onnx)
+
+
+def _copied_bytes(onnx: Path, *, casts: bool) -> float:
+    """All copies of the weights of ``onnx`` together."""
+    inside, beside = weights_of(onnx)
     copies, external_copies = (
         kinds if casts else ByKind(kinds.wide, kinds.wide, kinds.wide) for kinds in (_COPIES, _EXTERNAL_COPIES)
     )
-    return (inside.times(copies) + beside.times(external_copies)) / total_bytes(onnx)
+    return inside.times(copies) + beside.times(external_copies)
 
 
 def check_build_memory(onnx: Path, free_bytes: int | None = None, *, casts: bool = True) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vlm_ros.build.preflight import SESSION_BYTES, SKIP_VARIABLE, available_bytes
 from vlm_ros.build.row_memory import CACHES, cache_bytes, row_bytes
-from vlm_ros.build.weight_kinds import ByKind, weights_beside, weights_inside
+from vlm_ros.build.weight_kinds import ByKind, weights_of
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle, NotEnoughMemory
 
@@ -84,7 +84,8 @@ def _loaded_bytes(path: Path, precision: str) -> int:
         copies = replace(copies, narrow=_INTEGER_COPIES)
         external_copies = replace(external_copies, narrow=_EXTERNAL_INTEGER_COPIES)
     try:
-        weights = weights_inside(path).times(copies) + weights_beside(path).times(external_copies)
+        inside, beside = weights_of(path)
+        weights = inside.times(copies) + beside.times(external_copies)
     except BadBundle:  # a plan
         weights = (_COPIES.wide if precision == "fp32" else _PLAN_COPIES) * path.stat().st_size
     return int(SESSION_BYTES + weights)

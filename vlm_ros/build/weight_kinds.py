@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ _HALF = (10, 16)
 _WIDE = (1, 6, 7, 11, 12, 13)
 """Floats and integers of 4 and 8 bytes; other types than these and ``_HALF`` are narrow."""
 
+_KINDS = ("wide", "half", "narrow")
+
 
 @dataclass(frozen=True)
 class ByKind:
@@ -32,25 +35,28 @@ class ByKind:
         return self.wide * other.wide + self.half * other.half + self.narrow * other.narrow
 
 
-def weights_inside(onnx: Path) -> ByKind:
-    """The bytes of the file itself by kind; what is no weight counts as wide. ``BadBundle`` as ``external_files``."""
-    external_files(onnx)
-    return _by_kind(onnx, onnx.stat().st_size, external=False)
+def weights_of(onnx: Path) -> tuple[ByKind, ByKind]:
+    """The bytes of the file itself, and those of its external data, by kind; what is no weight counts as wide.
 
-
-def weights_beside(onnx: Path) -> ByKind:
-    """The bytes of its external data by kind; ``BadBundle`` as ``external_files``."""
-    return _by_kind(onnx, sum(path.stat().st_size for path in external_files(onnx)), external=True)
-
-
-def _by_kind(onnx: Path, total_bytes: int, *, external: bool) -> ByKind:
-    half = narrow = 0
+    ``BadBundle`` as ``external_files``.
+    """
+    beside_bytes = sum(path.stat().st_size for path in external_files(onnx))
+    inside, beside = dict.fromkeys(_KINDS, 0), dict.fromkeys(_KINDS, 0)
     with onnx.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         for start, end in tensors_of(content):
             entries = external_entries(content, start, end)
-            kind = integer(content, start, end, _DATA_TYPE)
-            if external != bool(entries) or kind in _WIDE:
-                continue
-            size = int(entries.get("length", 0)) if external else end - start
-            half, narrow = (half + size, narrow) if kind in _HALF else (half, narrow + size)
+            kind = _kind(integer(content, start, end, _DATA_TYPE))
+            if entries:
+                beside[kind] += int(entries.get("length", 0))
+            else:
+                inside[kind] += end - start
+    return _by_kind(onnx.stat().st_size, inside), _by_kind(beside_bytes, beside)
+
+
+def _kind(data_type: int) -> str:
+    return "wide" if data_type in _WIDE else "half" if data_type in _HALF else "narrow"
+
+
+def _by_kind(total_bytes: int, counted: Mapping[str, int]) -> ByKind:
+    half, narrow = counted["half"], counted["narrow"]
     return ByKind(total_bytes - half - narrow, half, narrow)
