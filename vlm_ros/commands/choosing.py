@@ -113,10 +113,10 @@ class _Bench:
 
     def faults(self, part: str, precision: str, samples: Sequence[Feeds]) -> Sequence[str]:
         """Why ``part`` may not be used at ``precision``; empty where it may."""
-        from vlm_ros.build.validation.outputs import compared_outputs, faults_of
-        from vlm_ros.build.validation.validating import NOT_COMPARED, validate_part
+        from vlm_ros.build.validation.outputs import NOT_COMPARED, compared_outputs, faults_of
+        from vlm_ros.build.validation.validating import validate_part
 
-        if not samples:
+        if not samples:  # no engine is built for that
             return [NOT_COMPARED]
         if self.runtime == ONNXRUNTIME:
             return validate_part(self.bundle, part, precision, samples).faults

@@ -15,7 +15,7 @@ from PIL import Image
 from vlm_ros.build.building import find_engines
 from vlm_ros.build.choice import Choice
 from vlm_ros.build.store import EngineStore
-from vlm_ros.build.validation.validating import NOT_COMPARED
+from vlm_ros.build.validation.outputs import NOT_COMPARED
 from vlm_ros.build.vendors import ONNXRUNTIME, TENSORRT, builder_for
 from vlm_ros.cli import main
 from vlm_ros.commands.choosing import Material, _Bench, checked_together

@@ -17,8 +17,9 @@ from PIL import Image
 
 from vlm_ros.build.precision.fp16 import narrowed
 from vlm_ros.build.precision.passes import write_part
+from vlm_ros.build.validation.outputs import NOT_COMPARED
 from vlm_ros.build.validation.picture import draw_reports
-from vlm_ros.build.validation.validating import NOT_COMPARED, validate_part
+from vlm_ros.build.validation.validating import validate_part
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # brings the onnx package, which a robot that only builds nee
 
 _PAST, _PRESENT = "past_key_values.", "present."
 LOGITS = "logits"
+NOT_COMPARED = "nothing was compared: none of the answers runs the part"
+"""What is wrong with a part without samples: a check that cannot fail is none."""
 
 
 def compared_outputs(
@@ -34,7 +36,9 @@ def compared_outputs(
 
 
 def faults_of(outputs: Mapping[str, Agreement], tokens: float | None, gate: Gate) -> list[str]:
-    """The bounds of ``gate`` that do not hold, in words."""
+    """The bounds of ``gate`` that do not hold, in words; that nothing was compared, where there are no ``outputs``."""
+    if not outputs:
+        return [NOT_COMPARED]
     faults = [f"'{name}': {fault}" for name, agreement in outputs.items() for fault in agreement.faults(gate)]
     if tokens is not None and not tokens >= gate.tokens:
         faults.append(f"{tokens:.0%} of the next tokens are the same (at least {gate.tokens:.0%})")
