@@ -62,6 +62,13 @@ def tiny():
     return runpy.run_path(str(MAKE_TINY))
 
 
+@pytest.fixture
+def checkpoint(tmp_path, tiny):
+    """The folder of a tiny checkpoint, to be changed."""
+    tiny["make_checkpoint"](tmp_path / "checkpoint")
+    return tmp_path / "checkpoint"
+
+
 @pytest.fixture(scope="session")
 def open_pair():
     """Opens a checkpoint and its bundle, ready to run until the tests end."""

@@ -24,12 +24,6 @@ BUNDLES = Path(__file__).parents[1] / "bundles"
 
 
 @pytest.fixture
-def checkpoint(tmp_path, tiny):
-    tiny["make_checkpoint"](tmp_path / "checkpoint")
-    return tmp_path / "checkpoint"
-
-
-@pytest.fixture
 def weights(checkpoint):
     """The checkpoint's weights file."""
     return checkpoint / "model.safetensors"

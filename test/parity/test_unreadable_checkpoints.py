@@ -29,12 +29,6 @@ class RunsCode:
 
 
 @pytest.fixture
-def checkpoint(tmp_path, tiny):
-    tiny["make_checkpoint"](tmp_path / "checkpoint")
-    return tmp_path / "checkpoint"
-
-
-@pytest.fixture
 def change(checkpoint):
     """Change keys of the checkpoint's configuration, and within its text_config."""
     path = checkpoint / "config.json"
