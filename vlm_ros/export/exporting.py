@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vlm_ros.core.context import factors_change_after
 from vlm_ros.core.errors import BadBundle, require
 from vlm_ros.core.families import Family, family_of
 from vlm_ros.export.bundle_files import read_json, write_bundle_files
@@ -16,6 +18,8 @@ from vlm_ros.export.steps import OnStep, say_nothing
 
 if TYPE_CHECKING:
     from vlm_ros.core.agreement import Agreement
+
+_log = logging.getLogger(__name__)
 
 INSTALL = "pip install 'vlm_ros[export]'"
 """What a user types where a library lacks."""
@@ -42,7 +46,9 @@ def export_bundle(
             require(library, INSTALL)
         from vlm_ros.export.graphs import export_graphs
 
-        return export_graphs(f"vlm_ros.export.{family.module}", checkpoint, folder / "onnx", opset, on_step)
+        agreements = export_graphs(f"vlm_ros.export.{family.module}", checkpoint, folder / "onnx", opset, on_step)
+    _warn_of_border(checkpoint)
+    return agreements
 
 
 def _family_of(checkpoint: Path) -> Family:
@@ -59,6 +65,19 @@ def _family_of(checkpoint: Path) -> Family:
     if not family.exportable:
         raise BadBundle(f"'{checkpoint}' is of the family {family.title}, which is not exported here: take its bundle")
     return family
+
+
+def _warn_of_border(checkpoint: Path) -> None:
+    """Say where the bundle reads less than the checkpoint."""
+    border = factors_change_after(read_json(checkpoint / "config.json"))
+    if border is not None:
+        _log.warning(
+            "the text model of '%s' turns to other rotary factors (longrope) after %d tokens, and keys that are cached "
+            "do not change with them: the bundle reads %d tokens, picture, question and answer together",
+            checkpoint,
+            border,
+            border,
+        )
 
 
 @contextmanager

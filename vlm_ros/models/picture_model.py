@@ -12,6 +12,7 @@ import numpy as np
 
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
+from vlm_ros.core.context import context_tokens
 from vlm_ros.core.errors import BadBundle, BadImage
 from vlm_ros.core.frame import Frame
 from vlm_ros.language.language import language_from_bundle
@@ -61,7 +62,7 @@ class PictureModel(Closing, ABC):
     def __init__(self, bundle: Bundle, runners: Mapping[str, Runner], *, clock: Clock = monotonic_s) -> None:
         self._runners = runners
         self.decoder = Decoder(
-            runners["embed_tokens"], runners["decoder_model_merged"], context_tokens=context_tokens(bundle)
+            runners["embed_tokens"], runners["decoder_model_merged"], context_tokens=context_tokens(bundle.config)
         )
         self.vision = VisionPart(runners["vision_encoder"], self.decoder.width)
         self.language = language_from_bundle(bundle, image_id_of(bundle))
@@ -162,12 +163,3 @@ def image_id_of(bundle: Bundle) -> int | None:
         if isinstance(bundle.config.get(key), int):
             return int(bundle.config[key])
     return None
-
-
-def context_tokens(bundle: Bundle) -> int:
-    """The length that the text model was made for; configurations leave it out where it is Llama's default."""
-    config = bundle.config
-    for place in (config.get("text_config"), config.get("llm_config"), config):
-        if isinstance(place, dict) and place.get("max_position_embeddings"):
-            return int(place["max_position_embeddings"])
-    return 2048
