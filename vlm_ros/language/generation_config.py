@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import dataclass
 from typing import Any
 
 from vlm_ros.core.bundle import Bundle
@@ -17,40 +18,52 @@ _log = logging.getLogger(__name__)
 _FILE = "generation_config.json"
 
 _NOT_FOLLOWED = {
-    "bad_words_ids": None,
-    "begin_suppress_tokens": None,
     "encoder_no_repeat_ngram_size": 0,
     "encoder_repetition_penalty": 1,
     "exponential_decay_length_penalty": None,
     "forced_eos_token_id": None,
     "guidance_scale": 1,
-    "min_length": 0,
-    "min_new_tokens": 0,
-    "no_repeat_ngram_size": 0,
     "num_beams": 1,
     "sequence_bias": None,
     "token_healing": False,
     "watermarking_config": None,
 }
-"""What changes answers in transformers even where it takes the likeliest token, and the value that changes none."""
+"""What changes answers in transformers even where it takes the likeliest token, and the value that changes none.
+
+``forced_bos_token_id`` changes none behind a prompt of more than one token, which a picture always makes.
+"""
 
 
-def suppressed_ids(bundle: Bundle, vocabulary: int) -> tuple[int, ...]:
-    """What transformers calls ``suppress_tokens``: as there, numbers without a token suppress nothing."""
-    found = _settings(bundle).get("suppress_tokens") or []
-    if not isinstance(found, list) or not all(type(number) is int for number in found):
-        raise BadBundle(f"{_FILE} has 'suppress_tokens': {found!r}, expected a list of numbers of tokens")
-    return tuple(number for number in found if 0 <= number < vocabulary)
+@dataclass(frozen=True)
+class FreeRules:
+    """What transformers' settings of these names ask of free answers; as they are here, nothing.
+
+    Numbers that stand for no token are harmless, as there. ``min_length`` counts the prompt, the picture's tokens
+    included, and holds only where ``min_new_tokens`` is ``None``.
+    """
+
+    repetition_penalty: float = 1.0
+    no_repeat_ngram_size: int = 0
+    bad_words_ids: tuple[tuple[int, ...], ...] = ()
+    min_length: int = 0
+    min_new_tokens: int | None = None
+    suppress_tokens: tuple[int, ...] = ()
+    begin_suppress_tokens: tuple[int, ...] = ()
 
 
-def repetition_penalty(bundle: Bundle) -> float:
-    """What ``repetition_penalty`` is, 1 where there is none."""
-    found = _settings(bundle).get("repetition_penalty")
-    if found is None:
-        return 1.0
-    if type(found) not in (int, float) or not 0 < found < math.inf:
-        raise BadBundle(f"{_FILE} has 'repetition_penalty': {found!r}, expected a number above 0")
-    return float(found)
+def free_rules(bundle: Bundle) -> FreeRules:
+    """What ``bundle`` asks of free answers; ``BadBundle`` naming a setting that makes no sense."""
+    settings = _settings(bundle)
+    least = settings.get("min_new_tokens")
+    return FreeRules(
+        _penalty(settings),
+        _count(settings, "no_repeat_ngram_size"),
+        _bad_words(settings),
+        _count(settings, "min_length"),
+        None if least is None else _count(settings, "min_new_tokens"),
+        _tokens(settings, "suppress_tokens"),
+        _tokens(settings, "begin_suppress_tokens"),
+    )
 
 
 def warn_of_what_is_not_followed(bundle: Bundle) -> None:
@@ -64,6 +77,44 @@ def warn_of_what_is_not_followed(bundle: Bundle) -> None:
             bundle.folder,
             names,
         )
+
+
+def _penalty(settings: dict[str, Any]) -> float:
+    found = settings.get("repetition_penalty")
+    if found is None:
+        return 1.0
+    if type(found) not in (int, float) or not 0 < found < math.inf:
+        raise _refused("repetition_penalty", found, "a number above 0")
+    return float(found)
+
+
+def _count(settings: dict[str, Any], name: str) -> int:
+    found = settings.get(name) or 0
+    if type(found) is not int or found < 0:
+        raise _refused(name, found, "a number of tokens")
+    return found
+
+
+def _tokens(settings: dict[str, Any], name: str) -> tuple[int, ...]:
+    found = settings.get(name) or []
+    if not _are_tokens(found):
+        raise _refused(name, found, "a list of numbers of tokens")
+    return tuple(found)
+
+
+def _bad_words(settings: dict[str, Any]) -> tuple[tuple[int, ...], ...]:
+    found = settings.get("bad_words_ids") or []
+    if not isinstance(found, list) or not all(word and _are_tokens(word) for word in found):
+        raise _refused("bad_words_ids", found, "a list of lists of numbers of tokens")
+    return tuple(tuple(word) for word in found)
+
+
+def _are_tokens(found: Any) -> bool:
+    return isinstance(found, list) and all(type(number) is int for number in found)
+
+
+def _refused(name: str, found: Any, expected: str) -> BadBundle:
+    return BadBundle(f"{_FILE} has '{name}': {found!r}, expected {expected}")
 
 
 def _settings(bundle: Bundle) -> dict[str, Any]:

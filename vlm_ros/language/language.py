@@ -10,7 +10,7 @@ from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.language.chat_template import ChatTemplate, template_source_from_bundle
 from vlm_ros.language.constraint import Constrainer, TokenConstraint
-from vlm_ros.language.generation_config import repetition_penalty, suppressed_ids, warn_of_what_is_not_followed
+from vlm_ros.language.generation_config import FreeRules, free_rules, warn_of_what_is_not_followed
 from vlm_ros.language.prompt_encoder import Prompt, PromptEncoder
 from vlm_ros.language.tokenizer import Tokenizer
 
@@ -38,8 +38,7 @@ class Constrains(Protocol):
 class Language:
     """``end_ids`` end an answer; ``image_id`` marks the picture's place; ``vocabulary`` counts the model's tokens.
 
-    ``stop_texts`` end an answer in free text, and do not belong to it; ``suppressed_ids`` are never in one, and
-    ``repetition_penalty`` holds what stood before back there.
+    ``stop_texts`` end an answer in free text, and do not belong to it; ``free_rules`` hold there.
     """
 
     tokenizer: Tokenizer
@@ -49,8 +48,7 @@ class Language:
     image_id: int
     vocabulary: int
     stop_texts: tuple[str, ...] = ()
-    suppressed_ids: tuple[int, ...] = ()
-    repetition_penalty: float = 1.0
+    free_rules: FreeRules = FreeRules()
 
 
 def language_from_bundle(bundle: Bundle, image_id: int | None) -> Language:
@@ -78,8 +76,7 @@ def language_from_bundle(bundle: Bundle, image_id: int | None) -> Language:
         image_id,
         vocabulary,
         _stop_texts(bundle),
-        suppressed_ids(bundle, vocabulary),
-        repetition_penalty(bundle),
+        free_rules(bundle),
     )
 
 

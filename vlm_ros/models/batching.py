@@ -16,8 +16,8 @@ from vlm_ros.language.prompt_encoder import Prompt
 from vlm_ros.models.answering import AnswerWriter, Speaker, ended_by, token_limit
 from vlm_ros.models.decoding import Answering, answer_tokens
 from vlm_ros.models.embedding import Embedded, Embeddings
+from vlm_ros.models.free_rules import FollowedRules
 from vlm_ros.models.model import Model, Stop, never
-from vlm_ros.models.repetition import RepetitionPenalty
 from vlm_ros.runtime.kv_cache import KvCache
 
 
@@ -86,7 +86,7 @@ class _Row:
         self._writer = AnswerWriter(speaker, request.form)
         self._room = 0
         self._end: tuple[Finish, float] | None = None
-        self._penalty = RepetitionPenalty(speaker.language.repetition_penalty)
+        self._rules = FollowedRules(speaker.language.free_rules, speaker.language.end_ids)
         self._answering: Answering = answer_tokens(
             (),
             end_ids=speaker.language.end_ids,
@@ -95,8 +95,7 @@ class _Row:
             ended=ended_by(self._writer, speaker.clock, deadline_s, stop),
             on_tokens=self._writer.write,
             room=lambda: self._room,
-            suppressed=speaker.language.suppressed_ids,
-            penalty=self._penalty,
+            rules=self._rules,
         )
         self.waiting: deque[int] = deque()
 
@@ -107,7 +106,7 @@ class _Row:
 
     def begin(self, prompt: Sequence[int], room: int) -> None:
         """The tokens of ``prompt`` are read next; the context takes ``room`` tokens after it."""
-        self._penalty.add(prompt)
+        self._rules.read(prompt)
         self._room = room
         try:
             next(self._answering)

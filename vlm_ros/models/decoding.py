@@ -13,7 +13,7 @@ from vlm_ros.core.answer import Finish
 from vlm_ros.core.errors import BuildFailed
 from vlm_ros.language.constraint import TokenConstraint
 from vlm_ros.models.decoder import Branch, Logits
-from vlm_ros.models.repetition import RepetitionPenalty
+from vlm_ros.models.free_rules import FollowedRules
 
 OnTokens = Callable[[Sequence[int]], None]
 """Called with each run of tokens as it is decided."""
@@ -34,13 +34,13 @@ def decode(
     constraint: TokenConstraint | None,
     ended: Ended,
     on_tokens: OnTokens,
-    suppressed: Sequence[int] = (),
-    penalty: RepetitionPenalty | None = None,
+    rules: FollowedRules | None = None,
 ) -> tuple[Finish, float]:
     """Decode at most ``limit`` tokens after ``prompt``; returns why it ended and the confidence.
 
-    Tokens that the constraint forces are fed together with the one before them, in one run. Without one, no token
-    among ``suppressed`` is taken, and ``penalty`` holds; it gets the answer's tokens.
+    Tokens that the constraint forces are fed together with the one before them, in one run. Without one,
+    ``rules`` hold, which have read the prompt; they get the answer's tokens. What is allowed by a constraint is said
+    whatever they ban.
     """
     answering = answer_tokens(
         prompt,
@@ -50,8 +50,7 @@ def decode(
         ended=ended,
         on_tokens=on_tokens,
         room=lambda: branch.room,
-        suppressed=suppressed,
-        penalty=penalty,
+        rules=rules,
     )
     try:
         pending = next(answering)
@@ -71,8 +70,7 @@ def answer_tokens(
     ended: Ended,
     on_tokens: OnTokens,
     room: Callable[[], int],
-    suppressed: Sequence[int] = (),
-    penalty: RepetitionPenalty | None = None,
+    rules: FollowedRules | None = None,
 ) -> Answering:
     """The decisions of ``decode``, for whoever feeds the decoder; ``room`` counts what the context still takes."""
     pending: Sequence[int] = prompt
@@ -80,11 +78,8 @@ def answer_tokens(
     probabilities: list[float] = []
     while (finish := ended()) is None:
         logits = yield pending
-        if penalty and not constraint:
-            logits = penalty.applied(logits)
-        if suppressed and not constraint:
-            logits = logits.copy()
-            logits[list(suppressed)] = -np.inf
+        if rules and not constraint:
+            logits = rules.applied(logits)
         token, probability = _likeliest(logits, constraint.allowed() if constraint else None)
         probabilities.append(probability)
         if token in end_ids:
@@ -92,8 +87,8 @@ def answer_tokens(
         decided = [token, *constraint.accept(token)] if constraint else [token]
         pending = decided[: limit - count]
         count += len(pending)
-        if penalty:
-            penalty.add(pending)
+        if rules:
+            rules.say(pending)
         on_tokens(pending)
         if constraint and constraint.finished and pending == decided:
             return Finish.STOP, math.prod(probabilities)

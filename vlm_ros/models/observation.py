@@ -12,8 +12,8 @@ from vlm_ros.language.prompt_encoder import Prompt
 from vlm_ros.models.answering import AnswerWriter, Speaker, ended_by, token_limit
 from vlm_ros.models.decoder import Branch
 from vlm_ros.models.decoding import decode
+from vlm_ros.models.free_rules import FollowedRules
 from vlm_ros.models.model import OnText, Stop, never
-from vlm_ros.models.repetition import RepetitionPenalty
 from vlm_ros.runtime.kv_cache import KvCache
 
 
@@ -59,11 +59,11 @@ class PrefixObservation:
         speaker = self._speaker
         writer = AnswerWriter(speaker, form, on_text)
         prompt = speaker.language.prompts.encode(question)
-        penalty = RepetitionPenalty(speaker.language.repetition_penalty)
+        rules = FollowedRules(speaker.language.free_rules, speaker.language.end_ids)
 
         def begun() -> KvCache:
             prefix = self._prefix(prompt)
-            penalty.add((*prefix.tokens, *prompt.after))
+            rules.read((*prefix.tokens, *prompt.after))
             return prefix.cache
 
         finish, confidence = decode(
@@ -74,8 +74,7 @@ class PrefixObservation:
             constraint=speaker.language.constrainer.constraint(form),
             ended=ended_by(writer, speaker.clock, deadline_s, stop),
             on_tokens=writer.write,
-            suppressed=speaker.language.suppressed_ids,
-            penalty=penalty,
+            rules=rules,
         )
         return writer.answer(self._frame, finish, confidence)
 
