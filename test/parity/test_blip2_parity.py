@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+import json
+import shutil
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +18,7 @@ import bad_inputs
 import torch
 from emulator.bundle import model_on_emulator
 from PIL import Image
-from tiny_blip2 import IMAGE, QUERIES, make_blip2
+from tiny_blip2 import END, IMAGE, QUERIES, make_blip2
 
 from vlm_ros.core.agreement import agreement_of
 from vlm_ros.core.answer import Choices, FreeText, Regex
@@ -58,10 +61,14 @@ class Pair:
 
     def answer(self, prompt, tokens=32):
         """What transformers answers to the whole ``prompt`` about the noise."""
+        text = self.processor.decode(self.tokens(prompt, tokens), skip_special_tokens=True)
+        return text.strip().rstrip(HALF_CHARACTER)
+
+    def tokens(self, prompt, tokens=32):
+        """As ``answer``, with what ended it."""
         inputs = self.processor(images=Image.fromarray(NOISE), text=prompt, return_tensors="pt")
         answer = self.model.generate(**inputs, max_new_tokens=tokens, do_sample=False)[0]
-        new = answer[1:] if self.text == "t5" else answer[inputs["input_ids"].shape[1] :]
-        return self.processor.decode(new, skip_special_tokens=True).strip().rstrip(HALF_CHARACTER)
+        return (answer[1:] if self.text == "t5" else answer[inputs["input_ids"].shape[1] :]).tolist()
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -161,6 +168,54 @@ def test_greedy_tokens_equal_the_checkpoints_and_depend_on_the_picture(pair):
 def test_answer_equals_the_checkpoints_when_asked_the_way_a_robot_asks(pair, model, question):
     answer = model.observe(Frame(NOISE)).ask(question, FreeText(max_tokens=32))
     assert answer.text.strip().rstrip(HALF_CHARACTER) == pair.answer(f"Question: {question} Answer:")
+
+
+def changed_pair(pair, folder, place, change):
+    """``pair`` with the file ``place`` of checkpoint and bundle changed."""
+    for name in ("checkpoint", "bundle"):
+        shutil.copytree(pair.bundle.folder.parent / name, folder / name)
+        content = json.loads((folder / name / place).read_text())
+        change(content)
+        (folder / name / place).write_text(json.dumps(content))
+    return dataclasses.replace(
+        pair, model=blip2.load_checkpoint(folder / "checkpoint"), bundle=Bundle(folder / "bundle")
+    )
+
+
+def told(number, place):
+    """What to change where, so that ``place`` tells the text model that ``number`` ends an answer."""
+    if place == "the file":
+        return "generation_config.json", lambda content: content.update(eos_token_id=[END, number])
+    if place == "the text":
+        return "config.json", lambda content: content["text_config"].update(eos_token_id=[END, number])
+    return "config.json", lambda content: content["text_config"].pop("eos_token_id")
+
+
+@pytest.mark.parametrize("place", ["the text", "the file", "nobody"])
+def test_text_config_says_what_ends_an_answer_as_for_the_checkpoint(pair, place, tmp_path):
+    """transformers tells the text model nothing of ``generation_config.json``."""
+    whole = pair.tokens("a photo of")
+    early = next(token for token in whole[3:] if token > IMAGE)
+    changed = changed_pair(pair, tmp_path, *told(early, place))
+    expected = changed.tokens("a photo of")
+    assert (len(expected) < len(whole)) is (place == "the text")
+    ends = np.atleast_1d(changed.model.language_model.generation_config.eos_token_id)
+    text = pair.processor.decode(expected[: -1 if expected[-1] in ends else None], skip_special_tokens=True)
+    model = load_model(changed.bundle, threads=1)
+    assert model.speaker.language.end_ids == set(ends)
+    answer = model.observe(Frame(NOISE)).ask("a photo of", FreeText(max_tokens=32))
+    model.close()
+    assert answer.text.strip().rstrip(HALF_CHARACTER) == text.strip().rstrip(HALF_CHARACTER)
+
+
+@pytest.mark.parametrize("start", [{"decoder_start_token_id": 7}, {"decoder_start_token_id": None, "bos_token_id": 8}])
+@pytest.mark.parametrize("pair", ["t5"], indirect=True)
+def test_text_config_says_what_begins_an_answer_as_for_the_checkpoint(pair, start, tmp_path):
+    changed = changed_pair(pair, tmp_path, "config.json", lambda content: content["text_config"].update(start))
+    model = load_model(changed.bundle, threads=1)
+    answer = model.observe(Frame(NOISE)).ask("a photo of", FreeText(max_tokens=32))
+    model.close()
+    assert answer.text.strip().rstrip(HALF_CHARACTER) == changed.answer("a photo of") != pair.answer("a photo of")
 
 
 def test_caption_begins_with_the_cards_prompt(pair, model):

@@ -15,6 +15,9 @@ from vlm_ros.core.errors import BadBundle
 
 _log = logging.getLogger(__name__)
 
+BLIP2 = "blip-2"
+"""The type of models to whose text model transformers does not tell what the file says."""
+
 _FILE = "generation_config.json"
 
 _NOT_FOLLOWED = {
@@ -118,4 +121,4 @@ def _refused(name: str, found: Any, expected: str) -> BadBundle:
 
 
 def _settings(bundle: Bundle) -> dict[str, Any]:
-    return {} if bundle.optional_json("config.json").get("model_type") == "blip-2" else bundle.optional_json(_FILE)
+    return {} if bundle.optional_json("config.json").get("model_type") == BLIP2 else bundle.optional_json(_FILE)

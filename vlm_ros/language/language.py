@@ -10,11 +10,13 @@ from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.language.chat_template import ChatTemplate, template_source_from_bundle
 from vlm_ros.language.constraint import Constrainer, TokenConstraint
-from vlm_ros.language.generation_config import FreeRules, free_rules, warn_of_what_is_not_followed
+from vlm_ros.language.generation_config import BLIP2, FreeRules, free_rules, warn_of_what_is_not_followed
 from vlm_ros.language.prompt_encoder import Prompt, PromptEncoder
 from vlm_ros.language.tokenizer import Tokenizer
 
 _IMAGE = "<image>"
+_BLIP2_ENDS = {"opt": 2, "llama": 2, "t5": 1}
+"""What ends the answers of text models whose configurations leave it out."""
 
 
 class Prompts(Protocol):
@@ -91,13 +93,7 @@ def _stop_texts(bundle: Bundle) -> tuple[str, ...]:
 
 def _end_ids(bundle: Bundle, tokenizer: Tokenizer) -> frozenset[int]:
     """The first of the places that transformers looks at, in its order: one number or several."""
-    places: list[Any] = [
-        bundle.optional_json("generation_config.json").get("eos_token_id"),
-        bundle.config.get("eos_token_id"),
-        (bundle.config.get("text_config") or {}).get("eos_token_id"),
-        tokenizer.number_of(tokenizer.special_texts.get("eos_token", "")),
-    ]
-    for found in places:
+    for found in (*_said_ends(bundle), tokenizer.number_of(tokenizer.special_texts.get("eos_token", ""))):
         if found is not None:
             numbers = found if isinstance(found, list) else [found]
             if not numbers or not all(type(number) is int and tokenizer.knows(number) for number in numbers):
@@ -107,3 +103,12 @@ def _end_ids(bundle: Bundle, tokenizer: Tokenizer) -> frozenset[int]:
                 )
             return frozenset(numbers)
     raise BadBundle(f"the bundle '{bundle.folder}' names no token that ends an answer: set eos_token_id in config.json")
+
+
+def _said_ends(bundle: Bundle) -> list[Any]:
+    """What ``bundle`` says of ``eos_token_id``, ``None`` where a place does not; of BLIP-2 its text model alone."""
+    config, text = bundle.config, bundle.config.get("text_config") or {}
+    if config.get("model_type") == BLIP2:
+        return [text.get("eos_token_id", _BLIP2_ENDS.get(text.get("model_type", "opt")))]
+    own = bundle.optional_json("generation_config.json").get("eos_token_id")
+    return [own, config.get("eos_token_id"), text.get("eos_token_id")]

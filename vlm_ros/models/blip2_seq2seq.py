@@ -87,8 +87,7 @@ class _EncoderPrompts:
 
 
 def _start_id(bundle: Bundle) -> int:
-    """What every answer begins with: T5 takes its padding token."""
-    for place in (bundle.optional_json("generation_config.json"), bundle.config.get("text_config") or {}):
-        if place.get("decoder_start_token_id") is not None:
-            return int(place["decoder_start_token_id"])
-    return 0
+    """What every answer begins with, which transformers reads where it reads their end: T5 takes its padding token."""
+    text = bundle.config.get("text_config") or {}
+    found = (text.get(name) for name in ("decoder_start_token_id", "bos_token_id"))
+    return next((int(number) for number in found if number is not None), 0)
