@@ -43,8 +43,14 @@ _FLAGS = frozenset(
 )
 """Keys that are true or false; null counts as false."""
 
-_SHORTEST_EDGE_TYPES = ("CLIP", "ChineseCLIP", "Llava")
-"""Processors that mean the shortest edge where ``size`` is one number; others mean a square, unless they say so."""
+_CLIP_TYPES = ("CLIP", "ChineseCLIP", "Llava")
+"""Processors that crop unless they say otherwise, and mean the shortest edge where ``size`` is one number.
+
+Others mean a square, unless they say so.
+"""
+_CLIP_CROP = 224
+_UNCROPPED_TYPES = ("Siglip", "Blip")
+"""Processors that do not crop unless they say so, whatever ``crop_size`` is."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +82,11 @@ class ProcessorConfig:
     def from_json(cls, content: Mapping[str, Any]) -> ProcessorConfig:
         """The steps in the object ``content``; ``BadBundle`` naming the key that cannot be honoured."""
         _refuse_unsupported(content)
-        crops = content.get("do_center_crop", content.get("crop_size") is not None)
         normalises = content.get("do_normalize", True)
         return cls(
             size=_size(content) if content.get("do_resize", True) else None,
             resample=_resample(content.get("resample", _BICUBIC)),
-            crop=_height_and_width("crop_size", content.get("crop_size")) if crops else None,
+            crop=_crop(content),
             scale=_scale(content) if content.get("do_rescale", True) else 1.0,
             mean=_per_channel(content, "image_mean") if normalises else (0.0, 0.0, 0.0),
             std=_per_channel(content, "image_std") if normalises else (1.0, 1.0, 1.0),
@@ -100,11 +105,24 @@ def _size(content: Mapping[str, Any]) -> tuple[int, int] | int:
     size = content.get("size")
     if isinstance(size, Mapping) and set(size) == {"shortest_edge"}:
         return pixels_of("size", size["shortest_edge"])
-    kind = str(content.get("image_processor_type") or content.get("feature_extractor_type") or "")
-    square = content.get("default_to_square", not kind.startswith(_SHORTEST_EDGE_TYPES))
+    square = content.get("default_to_square", not _kind(content).startswith(_CLIP_TYPES))
     if isinstance(size, int) and not square:
         return pixels_of("size", size)
     return _height_and_width("size", size)
+
+
+def _crop(content: Mapping[str, Any]) -> tuple[int, int] | None:
+    kind, size = _kind(content), content.get("crop_size")
+    if kind.startswith(_CLIP_TYPES):
+        crops, size = True, content.get("crop_size", _CLIP_CROP)
+    else:
+        crops = size is not None and not kind.startswith(_UNCROPPED_TYPES)
+    return _height_and_width("crop_size", size) if content.get("do_center_crop", crops) else None
+
+
+def _kind(content: Mapping[str, Any]) -> str:
+    """The class that the file was written by, or nothing."""
+    return str(content.get("image_processor_type") or content.get("feature_extractor_type") or "")
 
 
 def _height_and_width(key: str, size: Any) -> tuple[int, int]:

@@ -36,6 +36,23 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "image_processor_type": "LlavaImageProcessor", "do_pad": False,
         "size": {"shortest_edge": 48}, "resample": 3, "crop_size": {"height": 48, "width": 48}, **CLIP,
     },
+    "clip_by_default": {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 230}, **CLIP},
+    "clip_without_crop": {
+        "image_processor_type": "CLIPImageProcessor", "size": 41, "do_center_crop": False, **CLIP,
+    },
+    "chinese_clip_by_default": {"image_processor_type": "ChineseCLIPImageProcessor", "size": 200, **CLIP},
+    "chinese_clip_with_crop": {
+        "image_processor_type": "ChineseCLIPImageProcessor",
+        "size": 41, "do_center_crop": True, "crop_size": 40, **CLIP,
+    },
+    "llava_by_default": {"image_processor_type": "LlavaImageProcessor", "size": {"shortest_edge": 230}, **CLIP},
+    "siglip_with_crop_size": {
+        "image_processor_type": "SiglipImageProcessor", "size": {"height": 48, "width": 48}, "crop_size": 40, **HALF,
+    },
+    "blip_with_crop": {
+        "image_processor_type": "BlipImageProcessor",
+        "size": {"height": 48, "width": 48}, "do_center_crop": True, "crop_size": 40, **CLIP,
+    },
     "siglip": {
         "image_processor_type": "SiglipImageProcessor",
         "size": {"height": 48, "width": 48}, "resample": 3, "rescale_factor": 1 / 255, **HALF,
@@ -84,7 +101,7 @@ def reference(config: dict[str, Any], picture: RgbImage) -> np.ndarray:
 def same_in_every_pillow(config: dict[str, Any], picture: RgbImage) -> bool:
     """Whether no edge grows while the other shrinks: Pillow 13 changed the order of its two passes there."""
     size = config.get("size", {})
-    if "height" not in size:
+    if not isinstance(size, dict) or "height" not in size:
         return True
     height, width = picture.shape[:2]
     return (size["height"] - height) * (size["width"] - width) >= 0

@@ -59,8 +59,17 @@ def test_size_is_unknown_when_it_depends_on_the_picture() -> None:
     ("kind", "shape"), [("CLIPFeatureExtractor", (1, 3, 20, 30)), ("ViTFeatureExtractor", (1, 3, 20, 20))]
 )
 def test_one_number_means_what_the_processor_means(kind: str, shape: tuple[int, ...]) -> None:
-    config = {**golden.HALF, "feature_extractor_type": kind, "size": 20}
+    config = {**golden.HALF, "feature_extractor_type": kind, "size": 20, "do_center_crop": False}
     assert Preprocessor.from_json(config)(scene(40, 60)).shape == shape
+
+
+@pytest.mark.parametrize("kind", ["CLIPFeatureExtractor", "CLIPImageProcessorFast", "ChineseCLIPImageProcessor"])
+def test_clip_crops_where_its_file_says_nothing_of_it(kind: str) -> None:
+    key = "feature_extractor_type" if kind.endswith("Extractor") else "image_processor_type"
+    settings = {**golden.CONFIGS["clip_by_default"], "image_processor_type": None, key: kind}
+    expected = Preprocessor.from_json(golden.CONFIGS["clip_by_default"])(scene(96, 128))
+    np.testing.assert_array_equal(Preprocessor.from_json(settings)(scene(96, 128)), expected)
+    assert Preprocessor.from_json(settings).size_px == (224, 224)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +83,8 @@ def test_one_number_means_what_the_processor_means(kind: str, shape: tuple[int, 
         ({"size": {"height": 0, "width": 5}}, "size"),
         ({"size": None}, "size"),
         ({"size": True}, "size"),
-        ({"crop_size": {"shortest_edge": 20}}, "crop_size"),
+        ({"do_center_crop": True, "crop_size": {"shortest_edge": 20}}, "crop_size"),
+        ({"image_processor_type": "CLIPImageProcessor", "crop_size": None}, "'crop_size': None"),
         ({"do_center_crop": True}, "crop_size"),
         ({"resample": 9}, "resample"),
         ({"resample": "bicubic"}, "resample"),
