@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import importlib
+import json
 import os
 import re
 import runpy
@@ -32,7 +33,7 @@ from vlm_ros.build.validation.validating import validate_part
 from vlm_ros.core.agreement import agreement_of
 from vlm_ros.core.answer import FreeText
 from vlm_ros.core.bundle import Bundle
-from vlm_ros.core.errors import ExportFailed
+from vlm_ros.core.errors import BadBundle, ExportFailed
 from vlm_ros.core.families import family_of
 from vlm_ros.core.frame import Frame
 from vlm_ros.export.exporting import export_bundle
@@ -107,6 +108,22 @@ def test_pixels_equal_the_reference_processors(pair, kind, shape):
     expected = pair.reference.row.pixels(pair.reference.inputs(rgb, "?")).numpy()
     ours = pixels_of(pair.model, rgb)
     np.testing.assert_array_equal(np.sort(ours), np.sort(expected, axis=None))
+
+
+@pytest.mark.parametrize("ratio", ["anyres", "pad", "anyres_max_0", None])
+@pytest.mark.parametrize("pair", ["llava_onevision"], indirect=True)
+def test_unlimited_tiles_are_refused_with_the_way_out(pair, ratio, tmp_path):
+    """transformers fails on them too, without a word of the setting."""
+    folder = shutil.copytree(pair.bundle.folder, tmp_path / "bundle")
+    config = pair.bundle.config | {"vision_aspect_ratio": ratio}
+    (folder / "config.json").write_text(json.dumps(config))
+    inputs = pair.reference.inputs(noise(48, 64), "?")
+    with pytest.raises((ValueError, ZeroDivisionError, AttributeError)):
+        pair.reference.model.get_image_features(
+            inputs["pixel_values"], image_sizes=inputs["image_sizes"], vision_aspect_ratio=ratio or "None"
+        )
+    with pytest.raises(BadBundle, match=f"'vision_aspect_ratio': {ratio!r}, expected 'anyres_max_N'"):
+        load_model(Bundle(folder), threads=1)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

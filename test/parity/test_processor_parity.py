@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vlm_ros.core.errors import BadBundle
+from vlm_ros.vision.anyres import AnyResolution
 from vlm_ros.vision.preprocessing import Preprocessor
+from vlm_ros.vision.slices import SlicePreprocessor
 from vlm_ros.vision.stretched import StretchedTiles
 
 pytest.importorskip("transformers")
@@ -75,6 +78,37 @@ def test_tiles_are_internvls_when_their_number_is_set(least: int, most: int) -> 
     for height, width in ((20, 90), (90, 20), (48, 64), (56, 56), (400, 401)):
         rgb = noise(height, width)
         np.testing.assert_array_equal(StretchedTiles(settings)(rgb), internvl(settings, rgb))
+
+
+def test_tiles_are_internvls_when_its_file_says_not_to_resize() -> None:
+    settings, rgb = {**INTERNVL, "do_resize": False}, noise(300, 500)
+    np.testing.assert_array_equal(StretchedTiles(settings)(rgb), internvl(settings, rgb))
+
+
+@pytest.mark.parametrize("resizes", [True, False])
+def test_tiles_are_llava_onevisions_whether_or_not_its_file_says_to_resize(resizes: bool) -> None:
+    from transformers.models.llava_onevision import image_processing_pil_llava_onevision as reference
+
+    settings = {
+        "do_resize": resizes, "size": {"height": 48, "width": 48},
+        "image_grid_pinpoints": [[48, 96], [96, 48], [96, 96]],
+        "image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4],
+    }  # fmt: skip
+    for height, width in ((60, 100), (100, 60), (30, 31), (400, 401)):
+        rgb = noise(height, width)
+        processor = reference.LlavaOnevisionImageProcessorPil(**settings)
+        expected = np.asarray(processor(Image.fromarray(rgb))["pixel_values"][0], np.float32)
+        np.testing.assert_array_equal(AnyResolution(settings)(rgb)[0], expected)
+
+
+def test_minicpm_v_reads_no_camera_at_its_own_size_either() -> None:
+    """So that a file that says not to resize is refused by name."""
+    from transformers.models.minicpmv4_6 import image_processing_pil_minicpmv4_6 as reference
+
+    with pytest.raises(ValueError, match="reshape"):
+        reference.MiniCPMV4_6ImageProcessorPil(do_resize=False)(Image.fromarray(noise(480, 640)))
+    with pytest.raises(BadBundle, match="do_resize"):
+        SlicePreprocessor({"do_resize": False, "image_mean": [0.5] * 3, "image_std": [0.5] * 3})
 
 
 def test_comparison_of_tiles_fails_when_the_filter_differs() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
+from vlm_ros.core.errors import BadBundle
 from vlm_ros.core.frame import Frame
 from vlm_ros.models.picture_model import Look, PictureModel, SeenPicture
 from vlm_ros.runtime.runner import Array, Runner
@@ -35,7 +36,7 @@ class LlavaOnevisionModel(PictureModel):
         self._preprocess = AnyResolution(bundle.image_processor)
         side = self._preprocess.side_px
         self._line_end = self.vision.constant(_LINE_END, {"pixel_values": np.zeros((1, 3, side, side), np.float32)})
-        self._most_tiles = int(str(bundle.config.get("vision_aspect_ratio", "anyres_max_9")).rpartition("_")[2])
+        self._most_tiles = 0 if self._line_end is None else _most_tiles(bundle)
 
     def look(self, frame: Frame) -> Look:
         """The features of the small picture, then those of the large one without its border."""
@@ -67,6 +68,18 @@ class LlavaOnevisionModel(PictureModel):
         if ratio <= _SHRUNK_FROM:
             return lines
         return _shrunk(_shrunk(lines, int(rows // ratio), 0), int(columns // ratio), 1)
+
+
+def _most_tiles(bundle: Bundle) -> int:
+    """After how many tiles' features a picture's are made fewer; transformers knows no model without a limit either."""
+    found = bundle.config.get("vision_aspect_ratio", "anyres_max_9")
+    count = str(found).rpartition("_")[2]
+    if not count.isdecimal() or int(count) < 1:
+        raise BadBundle(
+            f"config.json of '{bundle.folder}' has 'vision_aspect_ratio': {found!r}, expected 'anyres_max_N', N being "
+            "the most tiles that are read in full: set it, the published models have anyres_max_9"
+        )
+    return int(count)
 
 
 def _joined(tiles: Array, grid: tuple[int, int]) -> Array:

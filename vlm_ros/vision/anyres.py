@@ -35,7 +35,7 @@ class AnyResolution:
         self._levels = LevelTable(config)
         size = content.get("size", {"height": 384, "width": 384})
         self.side_px = pixels_of("size", size.get("height") if isinstance(size, Mapping) else size)
-        self._resolutions = _resolutions(content.get("image_grid_pinpoints"))
+        self._resolutions = _resolutions(content.get("image_grid_pinpoints"), self.side_px)
 
     def overview(self, rgb: RgbImage) -> NDArray[np.float32]:
         """The whole picture as one tile, of shape (1, 3, side, side)."""
@@ -62,10 +62,23 @@ class AnyResolution:
         return max(self._resolutions, key=kept_and_spared)
 
 
-def _resolutions(pinpoints: Any) -> tuple[Size, ...]:
+def _resolutions(pinpoints: Any, side_px: int) -> tuple[Size, ...]:
     if not isinstance(pinpoints, list) or not pinpoints:
         raise BadBundle(f"{FILE} has 'image_grid_pinpoints': {pinpoints!r}, expected a list of heights and widths")
-    return tuple((int(height), int(width)) for height, width in pinpoints)
+    return tuple(_resolution(pinpoint, side_px) for pinpoint in pinpoints)
+
+
+def _resolution(pinpoint: Any, side_px: int) -> Size:
+    """The height and width in ``pinpoint``; the reference cuts others too, and its model cannot join what it cut."""
+    match pinpoint:
+        case [int(height), int(width)] if (
+            min(height, width) >= side_px and not height % side_px and not width % side_px
+        ):
+            return height, width
+    raise BadBundle(
+        f"{FILE} has {pinpoint!r} among 'image_grid_pinpoints', expected a height and a width in whole tiles of "
+        f"{side_px} pixels (size): leave it out, or take another model"
+    )
 
 
 def _fitted(height: int, width: int, high: int, wide: int) -> Size:

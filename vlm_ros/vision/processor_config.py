@@ -101,6 +101,13 @@ def _refuse_unsupported(content: Mapping[str, Any], own_keys: Collection[str] = 
             raise _refused(key, value, "this step is not supported")
 
 
+def refuse_own_size(content: Mapping[str, Any], why: str) -> None:
+    """``BadBundle`` where ``content`` says to leave pictures at their own size, for processors that cannot."""
+    value = content.get("do_resize", True)
+    if not value:
+        raise _refused("do_resize", value, why)
+
+
 def _size(content: Mapping[str, Any]) -> tuple[int, int] | int:
     size = content.get("size")
     if isinstance(size, Mapping) and set(size) == {"shortest_edge"}:

@@ -16,7 +16,7 @@ from vlm_ros.core.frame import RgbImage
 from vlm_ros.vision.levels import LevelTable
 from vlm_ros.vision.patch_rows import Grid, PatchRows
 from vlm_ros.vision.pillow import resized
-from vlm_ros.vision.processor_config import ProcessorConfig, pixels_of
+from vlm_ros.vision.processor_config import ProcessorConfig, pixels_of, refuse_own_size
 
 _BICUBIC = 3
 _OWN_KEYS = ("max_slice_nums", "scale_resolution", "patch_size", "slice_mode", "downsample_mode", "use_image_id")
@@ -42,6 +42,7 @@ class SlicePreprocessor:
         self._scale_px = pixels_of("scale_resolution", content.get("scale_resolution", 448))
         self._side_px = pixels_of("patch_size", content.get("patch_size", 14))
         self._block_px = self._side_px * (2 if content.get("downsample_mode") == "4x" else 4)
+        refuse_own_size(content, f"and only resized pictures are of whole blocks of {self._block_px} pixels")
 
     def __call__(self, rgb: RgbImage) -> SlicedPicture:
         """The overview and slices of ``rgb`` of shape (height, width, 3); ``BadImage`` where it is too narrow."""

@@ -15,12 +15,15 @@ from vlm_ros.core.errors import BadBundle
 from vlm_ros.core.frame import RgbImage
 from vlm_ros.vision.levels import LevelTable
 from vlm_ros.vision.pillow import resized
-from vlm_ros.vision.processor_config import FILE, ProcessorConfig, pixels_of
+from vlm_ros.vision.processor_config import FILE, ProcessorConfig, pixels_of, refuse_own_size
 from vlm_ros.vision.tiling import in_tiles, nearest_grid
 
 _BICUBIC = 3
 _OWN_KEYS = ("crop_to_patches", "min_patches", "max_patches")
-"""InternVL's processor cuts pictures whatever ``crop_to_patches`` says, which is false in its own checkpoints."""
+"""InternVL's processor cuts pictures whatever ``crop_to_patches`` says, which is false in its own checkpoints.
+
+What it cuts it stretches first, whatever ``do_resize`` says.
+"""
 
 
 class StretchedTiles:
@@ -33,6 +36,8 @@ class StretchedTiles:
         self.side_px = _side_px(content.get("size", {"height": 384, "width": 384}))
         self._least = pixels_of("min_patches", content.get("min_patches", 1))
         self._most = pixels_of("max_patches", content.get("max_patches", 12))
+        if self._most == 1:
+            refuse_own_size(content, "and the only tile is as large as the model's pictures only when resized")
 
     def __call__(self, rgb: RgbImage) -> NDArray[np.float32]:
         """The tiles of ``rgb`` (height, width, 3), as (tiles, 3, side, side): row by row, and the whole after several.
