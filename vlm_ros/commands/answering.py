@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlm_ros.build.vendors import RUNTIMES
-from vlm_ros.core.answer import Answer, AnswerForm
+from vlm_ros.core.answer import Answer, AnswerForm, FreeText
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.places import find_bundle
 
@@ -46,7 +46,7 @@ def chosen_bundle(arguments: argparse.Namespace) -> Bundle:
 
 def print_answer(
     bundle: Bundle, arguments: argparse.Namespace, question: str, form: AnswerForm, deadline_s: float | None = None
-) -> None:
+) -> Answer:
     """Ask ``question`` about the image and print the answer, as it is decoded or as JSON at the end."""
     from vlm_ros.vision.loading import frame_from_file
 
@@ -59,10 +59,17 @@ def print_answer(
         model.close()
     if arguments.json:
         print(json.dumps(json_from_answer(answer, bundle.name), ensure_ascii=False))
-        return
+        return answer
     print()
     if not answer.complete:
-        print(f"(cut after {answer.tokens} tokens: {answer.finish.value})", file=sys.stderr)
+        warning = "; it may lack the form that was asked for" if is_cut_form(answer, form) else ""
+        print(f"(cut after {answer.tokens} tokens: {answer.finish.value}{warning})", file=sys.stderr)
+    return answer
+
+
+def is_cut_form(answer: Answer, form: AnswerForm) -> bool:
+    """Whether ``answer`` was to have a ``form`` and ended before: nobody must take it for one that has it."""
+    return not answer.complete and not isinstance(form, FreeText)
 
 
 def load_checked(bundle: Bundle, precision: str, runtime: str = "", batch: int = 1) -> tuple[Model, int]:

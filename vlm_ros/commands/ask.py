@@ -6,10 +6,12 @@ import argparse
 import json
 from pathlib import Path
 
-from vlm_ros.commands.answering import add_model_arguments, chosen_bundle, print_answer
+from vlm_ros.commands.answering import add_model_arguments, chosen_bundle, is_cut_form, print_answer
 from vlm_ros.commands.batch_answering import BATCH, print_answers
 from vlm_ros.core.answer import AnswerForm, Choices, FreeText, JsonSchema, Regex
 from vlm_ros.core.errors import BadQuestion
+
+CUT = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,16 +35,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask every question about every image; more than one answer comes as one JSON object a line, in their order."""
+    """Ask every question about every image; more than one answer comes as one JSON object a line, in their order.
+
+    The status is 1 where an answer that was to have a form was cut before it was whole.
+    """
     form = form_from_arguments(arguments)
     images = [arguments.image, *arguments.images]
     questions = [arguments.question, *arguments.questions]
     bundle = chosen_bundle(arguments)
     if len(images) == len(questions) == 1:
-        print_answer(bundle, arguments, questions[0], form, arguments.deadline)
+        held = not is_cut_form(print_answer(bundle, arguments, questions[0], form, arguments.deadline), form)
     else:
-        print_answers(bundle, arguments, images, questions, form)
-    return 0
+        held = print_answers(bundle, arguments, images, questions, form)
+    return 0 if held else CUT
 
 
 def form_from_arguments(arguments: argparse.Namespace) -> AnswerForm:

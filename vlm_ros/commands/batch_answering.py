@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 
-from vlm_ros.commands.answering import json_from_answer, load_checked
+from vlm_ros.commands.answering import is_cut_form, json_from_answer, load_checked
 from vlm_ros.commands.bounds import at_least
 from vlm_ros.core.answer import AnswerForm
 from vlm_ros.core.bundle import Bundle
@@ -20,8 +20,10 @@ BATCH = 8
 
 def print_answers(
     bundle: Bundle, arguments: argparse.Namespace, images: Sequence[Path], questions: Sequence[str], form: AnswerForm
-) -> None:
+) -> bool:
     """Ask all ``questions`` of each of ``images`` and print the answers in their order, as they come.
+
+    Returns whether all have the ``form``, or were to have none.
 
     Images are read when they are next: thousands of them need the memory of one batch.
     """
@@ -38,11 +40,14 @@ def print_answers(
             frame = frame_from_file(path)
             yield from (Request(frame, question, form) for question in questions)
 
+    held = True
     model, limit = load_checked(bundle, arguments.precision, arguments.runtime, arguments.batch)
     try:
         answers = ask_all(model, requests(), max_batch=limit, deadline_s=arguments.deadline)
         for (path, question), answer in zip(product(images, questions), answers, strict=True):
             about = {"image": str(path), "question": question}
+            held = held and not is_cut_form(answer, form)
             print(json.dumps({**about, **json_from_answer(answer, bundle.name)}, ensure_ascii=False), flush=True)
     finally:
         model.close()
+    return held

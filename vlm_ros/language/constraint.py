@@ -20,6 +20,9 @@ llguidance = require("llguidance", "pip install llguidance")
 
 _FORMS_KEPT = 64
 
+_NO_TOKEN = "NoExtensionBias"
+"""What the library calls an answer that is not whole, and that no token continues."""
+
 
 class TokenConstraint(Protocol):
     """The state of one constrained answer, for whoever decodes it."""
@@ -42,8 +45,12 @@ class Constraint:
         self._matcher = matcher
 
     def allowed(self) -> NDArray[np.intp]:
-        """The numbers of the tokens that may come next, ascending; never empty."""
+        """The numbers of the tokens that may come next, ascending; never empty.
+
+        ``BadQuestion`` where the form wants a character that no token spells: the library would end the answer there.
+        """
         bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
+        self._check()
         return np.flatnonzero(np.unpackbits(bits, bitorder="little"))
 
     def accept(self, token: int) -> list[int]:
@@ -54,14 +61,19 @@ class Constraint:
         self._matcher.consume_token(token)
         forced: list[int] = self._matcher.compute_ff_tokens()
         self._matcher.consume_tokens(forced)
-        if self._matcher.is_error():
-            raise BadQuestion(f"the answer form cannot be followed any further: {self._matcher.get_error()}")
+        self._check()
         return forced
 
     @property
     def finished(self) -> bool:
         """Whether nothing can follow any more."""
         return bool(self._matcher.is_stopped())
+
+    def _check(self) -> None:
+        if self._matcher.is_error():
+            reason = self._matcher.get_error().partition("\n")[0]
+            reason = "this model has no token for what must come next" if reason == _NO_TOKEN else reason
+            raise BadQuestion(f"the answer form cannot be followed any further: {reason}")
 
 
 class Constrainer:

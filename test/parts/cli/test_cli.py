@@ -87,6 +87,17 @@ def test_answer_matches_the_regex(picture):
     assert len(result.stdout.strip()) == 2
 
 
+@pytest.mark.parametrize("more", [(), ("--json",), ("--question", "And now?")])
+def test_answer_that_ends_before_it_has_its_form_is_never_taken_for_whole(picture, more):
+    result = vlm_ros("ask", picture, "How many?", "--regex", "[0-9]{400}", *more, "--model", BUNDLE)
+    assert result.returncode == 1
+    if more:
+        answers = [json.loads(line) for line in result.stdout.splitlines()]
+        assert {answer["finish"] for answer in answers} == {"length"}
+    else:
+        assert "(cut after 128 tokens: length; it may lack the form that was asked for)" in result.stderr
+
+
 def test_answer_fits_the_schema(picture, tmp_path):
     schema = {"type": "object", "properties": {"seen": {"type": "boolean"}}, "required": ["seen"]}
     (tmp_path / "schema.json").write_text(json.dumps(schema | {"additionalProperties": False}))
@@ -97,6 +108,7 @@ def test_answer_fits_the_schema(picture, tmp_path):
 def test_answer_is_cut_when_the_deadline_has_passed(picture):
     result = vlm_ros("ask", picture, "What is this?", "--deadline", "0", "--model", BUNDLE, "--json")
     assert json.loads(result.stdout)["finish"] == "deadline"
+    assert result.returncode == 0
 
 
 def test_build_keeps_engines_and_finds_them_again(tmp_path):

@@ -5,6 +5,8 @@ import re
 
 import pytest
 from babbling import babble
+from tokenizers import AddedToken, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer as Library
 
 from vlm_ros.core.answer import AnswerForm, Choices, FreeText, JsonSchema, Regex
 from vlm_ros.core.errors import BadQuestion
@@ -84,6 +86,31 @@ def test_a_token_is_refused_when_it_was_not_allowed(tokenizer: Tokenizer, constr
     constraint = constrainer.constraint(Choices(("no", "left")))
     with pytest.raises(BadQuestion, match="any further"):
         constraint.accept(tokenizer.number_of("b"))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"), [("ab9", "ab"), ("ab中+", "ab"), ("(ab9|ba1)", "ab"), ("a{2,3}z|b", "aaa")]
+)
+def test_answer_is_refused_where_the_form_wants_what_no_token_spells(pattern: str, said: str) -> None:
+    """It must not end there as if it were whole."""
+    constrainer = Constrainer(letters("ab01"), [0])
+    constraint = constrainer.constraint(Regex(pattern))
+    numbers = [1 + "ab01".index(letter) for letter in said]
+    with pytest.raises(BadQuestion, match="any further: this model has no token for what must come next$"):
+        while numbers:
+            assert 0 not in constraint.allowed()
+            for number in (numbers[0], *constraint.accept(numbers[0])):
+                assert number == numbers.pop(0)
+        constraint.allowed()
+
+
+def letters(known: str) -> Tokenizer:
+    """A vocabulary of some letters, and the end as number 0."""
+    library = Library(models.BPE(vocab={text: number for number, text in enumerate(("</s>", *known))}, merges=[]))
+    library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    library.decoder = decoders.ByteLevel()
+    library.add_special_tokens([AddedToken("</s>", special=True)])
+    return Tokenizer(library.to_str(), {"eos_token": "</s>"})
 
 
 def test_constraints_do_not_disturb_each_other_when_they_take_turns(
