@@ -65,7 +65,9 @@ class EncodingModel(Closing, ABC):
     def most_rows(self, wanted: int) -> int:
         """How many of ``wanted`` questions may be answered in one run.
 
-        Questions differ in length: where there are any, the decoder must take a mask of what it looks at.
+        Questions differ in length: where there are any, the decoder must take a mask of what it looks at. That its own
+        mask hides what fills the shorter captions up is checked by the export, which alone makes such decoders; all
+        other answers begin with one token.
         """
         if self.encoder_inputs and not self._decoder.masks_encoded:
             return 1
