@@ -128,20 +128,28 @@ class _Bench:
 
 
 def _candidates(bench: _Bench, part: str, material: Material) -> Sequence[Candidate]:
-    """fp32 first; each precision with its time and what its gate says, those that cannot run without a time."""
-    from vlm_ros.build.origin import is_stale
-    from vlm_ros.build.precision.passes import write_part
+    """fp32 first; each precision with what is wrong with it, or the time that it takes."""
     from vlm_ros.build.validation.timing import passes_s
 
-    bundle, samples = bench.bundle, material.check.feeds[part]
-    for precision in CANDIDATES[bench.runtime]:
-        if not has_precision(bundle, part, precision) or is_stale(bundle, part, precision):
-            write_part(bundle, part, precision, material.calibration.feeds[part])
     faults: dict[str, Sequence[str]] = {"fp32": ()}
-    faults.update({precision: bench.faults(part, precision, samples) for precision in CANDIDATES[bench.runtime]})
-    timed = [precision for precision in faults if bench.runtime == ONNXRUNTIME or not faults[precision]]
-    times = passes_s({precision: bench.file(part, precision) for precision in timed}, samples)
+    faults.update({precision: _faults(bench, part, precision, material) for precision in CANDIDATES[bench.runtime]})
+    usable = [precision for precision in faults if not faults[precision]]
+    times = passes_s({precision: bench.file(part, precision) for precision in usable}, material.check.feeds[part])
     return [Candidate(precision, times.get(precision, math.inf), faults[precision]) for precision in faults]
+
+
+def _faults(bench: _Bench, part: str, precision: str, material: Material) -> Sequence[str]:
+    """Why ``part`` may not be used at ``precision``, which is made where it is missing: one broken file, or a graph
+    that one precision cannot be made of, leaves the others to choose from."""
+    from vlm_ros.build.origin import is_stale
+    from vlm_ros.build.precision.passes import write_part
+
+    try:
+        if not has_precision(bench.bundle, part, precision) or is_stale(bench.bundle, part, precision):
+            write_part(bench.bundle, part, precision, material.calibration.feeds[part])
+        return bench.faults(part, precision, material.check.feeds[part])
+    except (BadBundle, BuildFailed) as error:
+        return [str(error)]
 
 
 def has_precision(bundle: Bundle, part: str, precision: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -14,14 +15,16 @@ from PIL import Image
 
 from vlm_ros.build.building import find_engines
 from vlm_ros.build.choice import Choice
+from vlm_ros.build.precision.passes import PASSES
 from vlm_ros.build.store import EngineStore
 from vlm_ros.build.validation.outputs import NOT_COMPARED
 from vlm_ros.build.vendors import ONNXRUNTIME, TENSORRT, builder_for
 from vlm_ros.cli import main
-from vlm_ros.commands.choosing import Material, _Bench, checked_together
+from vlm_ros.commands.choosing import Material, _Bench, checked_together, choose_precisions
 from vlm_ros.commands.pictures import pictures
 from vlm_ros.commands.validation_report import Findings
 from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.errors import BuildFailed
 from vlm_ros.models.recording import record
 
 PARTS = {"decoder_model_merged", "embed_tokens", "vision_encoder"}
@@ -89,6 +92,34 @@ def test_choice_passes_its_gate_and_is_found_by_the_next_start(
     assert all(chosen["reason"] for chosen in result["chosen"].values())
     engines = find_engines(Bundle(quantized), EngineStore(), "auto")
     assert {part: str(engine) for part, engine in engines.items()} == result["engines"]
+
+
+@pytest.mark.parametrize("rest", [b"", b"no model"], ids=["empty", "other bytes"])
+def test_choice_is_among_the_others_where_a_file_is_broken(
+    rest: bytes, quantized: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(quantized, tmp_path / "broken")
+    (folder / "onnx" / "decoder_model_merged_int8.onnx").write_bytes(rest)
+    words = ["build", str(folder), "--precision", "auto", "--images", str(images), "--pictures", "1", "--json"]
+    assert main(words) == 0
+    chosen = json.loads(capsys.readouterr().out)["chosen"]
+    assert chosen["decoder_model_merged"]["precision"] != "int8"
+    reason = "int8 not timed, refused: '[^']*decoder_model_merged_int8.onnx' is not a whole ONNX file"
+    assert re.search(reason, chosen["decoder_model_merged"]["reason"])
+
+
+def test_choice_is_among_the_others_where_a_precision_cannot_be_made(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A graph with a loop, of which there is no fp16."""
+
+    def refuse(*_: object) -> None:
+        raise BuildFailed("'Loop_3' is a branch or a loop (Loop)")
+
+    bundle = Bundle(shutil.copytree(TINY, tmp_path / "loop"))
+    monkeypatch.setitem(PASSES, "fp16", refuse)  # type: ignore[arg-type]
+    choices = choose_precisions(bundle, EngineStore(), images, 1, lambda message, fraction: None)
+    assert all("fp16 not timed, refused: 'Loop_3' is a branch" in choice.reason for choice in choices.values())
 
 
 def test_all_parts_stay_fp32_when_together_they_answer_otherwise(quantized: Path, images: Path) -> None:
