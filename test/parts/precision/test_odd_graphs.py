@@ -104,3 +104,66 @@ def test_doubles_stay(precision: str, tmp_path: Path) -> None:
         helper.make_node("Cast", ["product"], ["y"], to=TensorProto.FLOAT),
     ]
     check_answers(graph_of(nodes, {"w": weight(WIDTH, 16).astype(np.float64)}), precision, tmp_path)
+
+
+@every_precision
+@pytest.mark.parametrize("columns", [WIDTH, 32])
+@pytest.mark.parametrize("transposed_first", [False, True])
+def test_weight_that_is_read_both_ways_has_scales_for_both(
+    precision: str, columns: int, transposed_first: bool, tmp_path: Path
+) -> None:
+    shape = (columns, WIDTH) if transposed_first else (WIDTH, columns)
+    products = {"MatMul": {}, "Gemm": {"transB": 1}}
+    first, second = reversed(products) if transposed_first else products
+    nodes = [
+        helper.make_node(first, ["x", "w"], ["product"], **products[first]),
+        helper.make_node("Tanh", ["product"], ["between"]),
+        helper.make_node(second, ["between", "w"], ["y"], **products[second]),
+    ]
+    columns_apart = weight(*shape) * np.geomspace(0.03, 3, shape[1], dtype=np.float32)
+    check_answers(graph_of(nodes, {"w": columns_apart}), precision, tmp_path)
+
+
+@every_precision
+def test_stack_of_weights_stays(precision: str, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Unsqueeze", ["x", "axis"], ["rows"]),
+        helper.make_node("MatMul", ["rows", "stack"], ["y"]),
+    ]
+    stack = np.stack([weight(WIDTH, 16, seed) for seed in range(8)])
+    check_answers(graph_of(nodes, {"axis": np.array([1]), "stack": stack}), precision, tmp_path)
+
+
+@every_precision
+@pytest.mark.parametrize("empty", ["outputs", "inputs"])
+def test_product_of_nothing_stays(precision: str, empty: str, tmp_path: Path) -> None:
+    """As of an adapter of rank 0, which adds nothing."""
+    nodes = [
+        helper.make_node("MatMul", ["x", "down"], ["nothing"]),
+        helper.make_node("MatMul", ["nothing", "up"], ["zeros"]),
+        helper.make_node("MatMul", ["x", "w"], ["product"]),
+        helper.make_node("Add", ["product", "zeros"], ["y"]),
+    ]
+    if empty == "inputs":
+        nodes[0] = helper.make_node("Slice", ["x", "none", "none", "axis"], ["nothing"])
+    weights = {"down": weight(WIDTH, 0), "up": np.zeros((0, 16), np.float32), "w": weight(WIDTH, 16)}
+    numbers = {"none": np.array([0]), "axis": np.array([1])}
+    check_answers(graph_of(nodes, {**weights, **numbers}), precision, tmp_path)
+
+
+@every_precision
+@pytest.mark.parametrize("shape", [(), (1,), (1, 16), (8, 1), (8, 16)], ids=str)
+def test_bias_may_have_any_shape(precision: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+    bias = np.random.default_rng(3).normal(size=shape).astype(np.float32)
+    nodes = [helper.make_node("Gemm", ["x", "w", "b"], ["y"])]
+    check_answers(graph_of(nodes, {"w": weight(WIDTH, 16), "b": bias}), precision, tmp_path)
+
+
+@every_precision
+def test_table_may_be_the_weight_of_the_product_with_its_rows(precision: str, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("ArgMax", ["x"], ["numbers"], axis=1, keepdims=0),
+        helper.make_node("Gather", ["table", "numbers"], ["looked_up"]),
+        helper.make_node("Gemm", ["looked_up", "table"], ["y"], transB=1),
+    ]
+    check_answers(graph_of(nodes, {"table": weight(WIDTH, 32)}), precision, tmp_path)

@@ -64,6 +64,12 @@ def constants(model: Model) -> dict[str, Array]:
     return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 
+def add_weight(model: Model, name: str, array: Array) -> None:
+    """Let ``model`` have the weight ``name``, if it has not."""
+    if all(tensor.name != name for tensor in model.graph.initializer):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+
+
 def set_nodes(model: Model, nodes: Iterable[Node]) -> None:
     """Give ``model`` these ``nodes``, once each: of those that make the same result, the first."""
     once: dict[str, Node] = {}

@@ -17,10 +17,9 @@ import numpy as np
 
 from vlm_ros.build.precision.biases import with_plain_biases
 from vlm_ros.build.precision.gates import gated
-from vlm_ros.build.precision.graph import Array, constants, copy_of, with_opset
+from vlm_ros.build.precision.graph import Array, add_weight, constants, copy_of, with_opset
 from vlm_ros.build.precision.onnx_library import Model, Node, onnx
 from vlm_ros.build.precision.weight_only import (
-    add_weight,
     beside_wide_activations,
     dequantized,
     per_column,

@@ -12,8 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from vlm_ros.build.precision.graph import Array, constants, copy_of, drop_unused, set_nodes, with_opset
+from vlm_ros.build.precision.graph import (
+    Array,
+    add_weight,
+    constants,
+    copy_of,
+    drop_unused,
+    set_nodes,
+    with_opset,
+)
 from vlm_ros.build.precision.onnx_library import INSTALL, Model, Node, onnx
+from vlm_ros.build.precision.transposes import with_plain_weights
 from vlm_ros.core.errors import require
 
 BLOCK = 32
@@ -94,11 +103,11 @@ Product = Callable[[Model, Node, Array], list[Node]]
 
 def with_narrow_weights(model: Model, product: Product) -> Model:
     """``model``, changed: ``product`` in the place of each product with a weight, and INT8 rows in each table."""
-    weights = constants(model)
+    weights = constants(with_plain_weights(model))
     nodes = []
     for node in model.graph.node:
         weight = weights.get(_weight_name(node))
-        if weight is None or weight.ndim != 2 or weight.dtype not in _WIDE:
+        if weight is None or not may_be_narrow(weight):
             nodes.append(node)
         elif node.op_type == "Gather":
             nodes += _lookup(model, node, weight)
@@ -107,6 +116,11 @@ def with_narrow_weights(model: Model, product: Product) -> Model:
     set_nodes(model, nodes)
     drop_unused(model)
     return model
+
+
+def may_be_narrow(weight: Array) -> bool:
+    """Whether ``weight`` is rows and columns of floats: stacks of them, and what is empty, stay as they are."""
+    return weight.ndim == 2 and weight.size > 0 and weight.dtype in _WIDE
 
 
 def beside_wide_activations(quantize: Callable[[Array], Quantized]) -> Product:
@@ -123,14 +137,10 @@ def _weight_name(node: Node) -> str:
 
 def dequantized(model: Model, node: Node, weight: Array, quantize: Callable[[Array], Quantized]) -> list[Node]:
     """Nodes that make the weight of ``node`` again, which then reads it from them."""
-    transposed = node.op_type == "Gemm" and _attribute(node, "transB")
-    name = f"{node.input[1]}_{'rows' if transposed else 'columns'}"
-    made = quantize(weight.T if transposed else weight)
+    name = f"{node.input[1]}_columns"
+    made = quantize(weight)
     add_weight(model, f"{name}_values", made.values)
     add_weight(model, f"{name}_scales", made.scales)
-    for attribute in node.attribute:
-        if attribute.name == "transB":  # writing into the number of another one would make it two of a kind
-            attribute.i = 0
     blocks = {"block_size": made.block} if made.block else {}
     node.input[1] = f"{name}_wide"
     inputs = [f"{name}_values", f"{name}_scales"]
@@ -150,17 +160,11 @@ def _lookup(model: Model, node: Node, table: Array) -> list[Node]:
     make = onnx.helper.make_node
     kind = onnx.helper.np_dtype_to_tensor_dtype(table.dtype)
     return [
-        make("Gather", [f"{name}_values", rows], [f"{result}_narrow"], name=f"{result}_values"),
-        make("Gather", [f"{name}_scales", rows], [f"{result}_scale"], name=f"{result}_scales"),
-        make("Cast", [f"{result}_narrow"], [f"{result}_cast"], name=f"{result}_widen", to=kind),
-        make("Mul", [f"{result}_cast", f"{result}_scale"], [result], name=node.name or f"{result}_scaled"),
+        make("Gather", [f"{name}_values", rows], [f"{result}_rows"], name=f"{result}_values"),
+        make("Gather", [f"{name}_scales", rows], [f"{result}_row_scales"], name=f"{result}_scales"),
+        make("Cast", [f"{result}_rows"], [f"{result}_wide_rows"], name=f"{result}_widen", to=kind),
+        make("Mul", [f"{result}_wide_rows", f"{result}_row_scales"], [result], name=node.name or f"{result}_scaled"),
     ]
-
-
-def add_weight(model: Model, name: str, array: Array) -> None:
-    """Let ``model`` have the weight ``name``, if it has not."""
-    if all(tensor.name != name for tensor in model.graph.initializer):
-        model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
 
 
 def _attribute(node: Node, name: str) -> int:
