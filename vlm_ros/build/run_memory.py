@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ def run_memory(path: Path, sizes: Mapping[str, int]) -> RunMemory:
     """
     model = read_model(path, external=False)
     weights = {tensor.name: tensor_bytes(tensor.data_type, tensor.dims) for tensor in model.graph.initializer}
-    known = _value_bytes(_with_sizes(model, sizes))
+    known = {**_output_bytes(model, sizes), **_value_bytes(_with_sizes(model, sizes))}
     cache = sum(size for name, size in known.items() if layer_of(name) >= 0 and _is_edge(model, name))
     known = {name: 0 if layer_of(name) >= 0 or name in weights else size for name, size in known.items()}
     return RunMemory(sum(weights.values()), cache, _peak_bytes(model, known))
@@ -101,9 +102,11 @@ def _with_sizes(model: Model, sizes: Mapping[str, int]) -> Model:
 
 
 def _size(name: str, sizes: Mapping[str, int]) -> int:
-    if name not in sizes:
+    """Of the dimension ``name``, which may be a sum of others."""
+    terms = [name] if name in sizes else name.split(" + ")
+    if any(term not in sizes and not term.isdigit() for term in terms):
         raise BadConfig(f"the graph has a dimension '{name}': give its size beside those of {sorted(sizes)}")
-    return sizes[name]
+    return sum(sizes[term] if term in sizes else int(term) for term in terms)
 
 
 def _value_bytes(model: Model) -> dict[str, int]:
@@ -115,6 +118,18 @@ def _value_bytes(model: Model) -> dict[str, int]:
         dimensions = [dimension.dim_value for dimension in tensor.shape.dim]
         if tensor.elem_type and tensor.HasField("shape") and all(d.HasField("dim_value") for d in tensor.shape.dim):
             found[value.name] = tensor_bytes(tensor.elem_type, dimensions)
+    return found
+
+
+def _output_bytes(model: Model, sizes: Mapping[str, int]) -> dict[str, int]:
+    """The size of every output as the graph says it: operators beyond the standard tell shape inference nothing."""
+    found: dict[str, int] = {}
+    for value in model.graph.output:
+        tensor = value.type.tensor_type
+        with contextlib.suppress(BadConfig):
+            dimensions = [d.dim_value or _size(d.dim_param, sizes) for d in tensor.shape.dim]
+            if dimensions:
+                found[value.name] = tensor_bytes(tensor.elem_type, dimensions)
     return found
 
 
