@@ -22,13 +22,16 @@ _FILLING = frozenset(
 )
 _SAME_WORD = {"k": "key", "keys": "key", "v": "value", "values": "value"}
 
+_NARROW = (np.dtype(np.int8), np.dtype(np.uint8))
+"""Caches in 8 bits, or in 4 bits two by two; the graph itself knows their scales."""
+
 _Slot = tuple[tuple[str, ...], frozenset[str]]
 
 
 def cache_pairs(inputs: Mapping[str, TensorSpec], outputs: Mapping[str, TensorSpec]) -> dict[str, str]:
     """Each cached input with the output that continues it; ``BadBundle`` naming one that has none.
 
-    A cached input is a floating-point tensor of three or more dimensions whose name speaks of the past or a cache.
+    A cached input is a tensor of floats or bytes of three or more dimensions whose name speaks of the past or a cache.
     """
     past = [name for name, spec in inputs.items() if _is_cache(spec)]
     by_slot = {_slot(name): name for name, spec in outputs.items() if len(spec.shape) > 2}
@@ -56,7 +59,7 @@ def layer_of(name: str) -> tuple[str, ...]:
 
 def _is_cache(spec: TensorSpec) -> bool:
     speaks_of_it = "past" in spec.name or "cache" in spec.name
-    return speaks_of_it and len(spec.shape) > 2 and np.issubdtype(spec.dtype, np.floating)
+    return speaks_of_it and len(spec.shape) > 2 and (np.issubdtype(spec.dtype, np.floating) or spec.dtype in _NARROW)
 
 
 def _slot(name: str) -> _Slot:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 import surgery
 from onnx import TensorProto, helper
+from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema
 
 INT32 = TensorProto.INT32
+
+KNOWS_SCALES = any(
+    schema.name == "GroupQueryAttention" and "k_quant_type" in schema.attributes for schema in get_all_operator_schema()
+)
+"""Whether ONNX Runtime here keeps a cache in integers."""
 
 
 def grouped_attention(model: onnx.ModelProto) -> None:
@@ -16,10 +23,44 @@ def grouped_attention(model: onnx.ModelProto) -> None:
     for layer in range(2):
         made += _layer(model, layer)
     kept = [node for node in graph.node if not {name for other in made for name in other.output} & {*node.output}]
-    nodes = _in_order([*kept, *made], [value.name for value in graph.output])
-    del graph.node[:]
-    graph.node.extend(nodes)
+    surgery.set_nodes(model, _in_order([*kept, *made], [value.name for value in graph.output]))
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+
+
+def half_cache(model: onnx.ModelProto) -> None:
+    """As ``grouped_attention``, in fp16 and with a cache of it."""
+    grouped_attention(model)
+    _retype_cache(model, TensorProto.FLOAT16)
+    nodes = []
+    for node in model.graph.node:
+        if node.op_type != "GroupQueryAttention":
+            nodes.append(node)
+            continue
+        for place, name in enumerate(node.input[:3]):
+            node.input[place] = f"{name}_half"
+            nodes.append(helper.make_node("Cast", [name], [node.input[place]], to=TensorProto.FLOAT16))
+        result = node.output[0]
+        node.output[0] = f"{result}_half"
+        nodes += [node, helper.make_node("Cast", [node.output[0]], [result], to=TensorProto.FLOAT)]
+    surgery.set_nodes(model, nodes)
+
+
+def byte_cache(model: onnx.ModelProto) -> None:
+    """As ``grouped_attention``, with a cache of INT8."""
+    grouped_attention(model)
+    _retype_cache(model, TensorProto.INT8)
+    scale = surgery.constant(model, "cache_scale", [0.05], np.float32)
+    for node in model.graph.node:
+        if node.op_type == "GroupQueryAttention":
+            node.input.extend([*[""] * (12 - len(node.input)), scale, scale])
+            settings = {"k_quant_type": "PER_TENSOR", "v_quant_type": "PER_TENSOR", "kv_cache_bit_width": 8}
+            node.attribute.extend(helper.make_attribute(name, value) for name, value in settings.items())
+
+
+def _retype_cache(model: onnx.ModelProto, kind: int) -> None:
+    for value in (*model.graph.input, *model.graph.output):
+        if value.name.startswith(("past", "present")):
+            value.type.tensor_type.elem_type = kind
 
 
 def _counts(model: onnx.ModelProto) -> list[onnx.NodeProto]:
@@ -95,8 +136,4 @@ def _in_order(nodes: list, wanted: list[str]) -> list[onnx.NodeProto]:
 
     for name in wanted:
         visit(name)
-    copies = []
-    for node in ordered.values():
-        copies.append(onnx.NodeProto())
-        copies[-1].CopyFrom(node)
-    return copies
+    return list(ordered.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 import numpy as np
 import onnx
@@ -66,6 +66,13 @@ def sizes(value: onnx.ValueInfoProto) -> list:
 
 def drop_input(model: Model, name: str) -> None:
     model.graph.input.remove(next(value for value in model.graph.input if value.name == name))
+
+
+def set_nodes(model: Model, nodes: Iterable[onnx.NodeProto]) -> None:
+    """Other nodes in the place of those of ``model``, of which some may be among them."""
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del model.graph.node[:]
+    model.graph.node.extend(copies)
 
 
 def tokens_first(model: Model) -> None:

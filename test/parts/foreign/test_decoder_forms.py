@@ -13,9 +13,11 @@ onnx = pytest.importorskip("onnx", exc_type=ImportError)
 
 import surgery  # noqa: E402
 from foreign import DECODER, EMBED, QUESTIONS, VISION, Change, answers, change, picture, same  # noqa: E402
-from grouped_attention import grouped_attention  # noqa: E402
+from grouped_attention import KNOWS_SCALES, byte_cache, grouped_attention, half_cache  # noqa: E402
 from onnx import TensorProto  # noqa: E402
 
+from vlm_ros.build.building import build_bundle  # noqa: E402
+from vlm_ros.build.store import EngineStore  # noqa: E402
 from vlm_ros.core.answer import FreeText  # noqa: E402
 from vlm_ros.core.bundle import Bundle  # noqa: E402
 from vlm_ros.models.batching import Request, ask_all  # noqa: E402
@@ -131,6 +133,22 @@ def test_answers_are_nearly_ours_when_some_of_the_decoder_is_half_precision(
 ) -> None:
     change(folder, DECODER, lambda model: surgery.retype(model, names=HALVES[which]))
     assert same(answers(Bundle(folder)), ours, tolerance=0.1)
+
+
+@pytest.mark.parametrize("cache", ["halves", "bytes"])
+def test_answers_are_nearly_ours_when_grouped_attention_has_a_narrow_cache(
+    cache: str, folder: Path, ours: list, tmp_path: Path
+) -> None:
+    if cache == "bytes" and not KNOWS_SCALES:
+        pytest.skip("ONNX Runtime keeps no cache in integers here")
+    change(folder, DECODER, {"halves": half_cache, "bytes": byte_cache}[cache])
+    given = answers(Bundle(folder))
+    assert same(given, ours, tolerance=0.3)
+    engines = build_bundle(Bundle(folder), EngineStore(tmp_path / "engines"))
+    model = load_model(Bundle(folder), engines, threads=1)
+    answer = model.observe(picture(5)).ask(QUESTIONS[0], FreeText(max_tokens=8))
+    model.close()
+    assert same([(answer.text, answer.confidence)], given[:1])
 
 
 STATES: dict[str, tuple[Change, ...]] = {

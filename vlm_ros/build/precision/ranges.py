@@ -17,7 +17,7 @@ LARGEST = 65504.0 / 2
 SMALLEST = 6.104e-5
 """Below, fp16 numbers lose digits one by one."""
 
-_MASKED = -1e30
+_MASKED = np.float32(-1e30)
 """What lies below stands for minus infinity in an attention mask, and still does when it saturates."""
 
 _SQUARES_INSIDE = ("LayerNormalization", "RMSNormalization", "InstanceNormalization", "GroupNormalization")

@@ -23,8 +23,8 @@ _SLACK = 0.5
 _STRAYED = 0.5
 """Rounding seldom moves a layer by half of its size; flipped signs or another order of its weights move it by more."""
 
-_MASKED = -1e30
-"""What lies below stands for minus infinity in an attention mask, whatever it saturates to."""
+_MASKED = np.float32(-1e30)
+"""What lies below stands for minus infinity in an attention mask, whatever it saturates to; no fp16 number does."""
 
 
 @dataclass(frozen=True)
@@ -143,4 +143,5 @@ def _share(error: float, expected: float) -> float:
 
 
 def _counts(expected: Array) -> Array:
-    return np.isfinite(expected) & (expected > _MASKED)
+    counted: Array = np.isfinite(expected) & (expected > _MASKED)
+    return counted
