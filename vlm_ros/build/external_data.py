@@ -62,11 +62,17 @@ def _locations(onnx: Path) -> set[str]:
 
 def tensors_of(content: mmap.mmap) -> Iterator[tuple[int, int]]:
     """Start and end of every tensor in the ONNX file ``content``; ``ValueError`` or ``IndexError`` as ``fields``."""
+    return messages_of(content, "tensor")
+
+
+def messages_of(content: mmap.mmap, wanted: str) -> Iterator[tuple[int, int]]:
+    """Start and end of every ``tensor`` or ``node`` in ``content``, wherever it lies; errors as ``fields``."""
     waiting = [("model", 0, len(content))]
     while waiting:
         kind, start, end = waiting.pop()
-        if kind == "tensor":
+        if kind == wanted:
             yield start, end
+        if kind not in _PARTS:
             continue
         for number, inner_start, inner_end in fields(content, start, end):
             inner = _PARTS[kind].get(number)

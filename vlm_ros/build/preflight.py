@@ -21,15 +21,16 @@ SESSION_BYTES = 16_000_000
 _PACKAGE_BYTES = 14_000_000
 """What importing the onnx package takes, with which caches are laid out anew."""
 
-_COPIES = ByKind(wide=4, half=8, narrow=4)
+_COPIES = ByKind(wide=4, half=8, narrow=4, unpacked=4)
 """Weights inside the graph lie in memory as the file, as its tensors, as the kernels want them, and as the engine.
 
 Measured on ONNX Runtime 1.31 with 5 to 270 MB: 3.0 times the file for fp32, 3.4 to 4.0 for INT8 and INT4, and 7.5 for
 fp16, which it casts to fp32 on a processor.
 """
 
-_EXTERNAL_COPIES = ByKind(wide=2, half=5.5, narrow=3.3)
-"""Weights beside the graph are mapped, not read: measured 1.2 times the file for fp32, 2.8 for INT8, 5.0 for fp16."""
+_EXTERNAL_COPIES = ByKind(wide=2, half=5.5, narrow=1.5, unpacked=3.3)
+"""Weights beside the graph are mapped, not read: measured 1.2 times the file for fp32, 5.0 for fp16, 0.8 to 1.1 for
+INT8 and INT4 that are read as they are, and 2.8 for those that are unpacked first."""
 
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
@@ -56,7 +57,8 @@ def _copied_bytes(onnx: Path, *, casts: bool) -> float:
     """All copies of the weights of ``onnx`` together."""
     inside, beside = weights_of(onnx)
     copies, external_copies = (
-        kinds if casts else ByKind(kinds.wide, kinds.wide, kinds.wide) for kinds in (_COPIES, _EXTERNAL_COPIES)
+        kinds if casts else ByKind(kinds.wide, kinds.wide, kinds.wide, kinds.wide)
+        for kinds in (_COPIES, _EXTERNAL_COPIES)
     )
     return inside.times(copies) + beside.times(external_copies)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from vlm_ros.build.preflight import SESSION_BYTES, SKIP_VARIABLE, available_bytes
@@ -13,16 +12,14 @@ from vlm_ros.build.weight_kinds import ByKind, weights_of
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle, NotEnoughMemory
 
-_COPIES, _EXTERNAL_COPIES = ByKind(wide=1.75, half=4.5, narrow=3.9), ByKind(wide=1.2, half=3.2, narrow=3.3)
+_COPIES = ByKind(wide=1.75, half=4.5, narrow=2.6, unpacked=4.6)
+_EXTERNAL_COPIES = ByKind(wide=1.2, half=3.2, narrow=1.5, unpacked=3.3)
 """How often weights lie in memory at the peak of loading, inside the graph and beside it, where they are mapped.
 
 Measured on ONNX Runtime 1.31 with 5 to 270 MB, inside: 1.2 to 1.7 times the file for fp32, 3.1 to 4.1 for fp16, which
-is cast, and 2.0 to 3.9 for INT8 and INT4, which are unpacked first; beside: 1.1, 2.9 and 2.9.
+is cast, 1.8 to 2.1 for INT8 and INT4 that are read as they are, and 3.1 to 4.2 for those that are unpacked first;
+beside: 1.1, 2.9, 0.8 to 1.3 and 2.9.
 """
-
-_INTEGER_PRECISIONS = ("quantized", "qdq")
-_INTEGER_COPIES, _EXTERNAL_INTEGER_COPIES = 3, 1.2
-"""Of weights that are multiplied as the integers they are: measured 1.3 to 1.9 times the file, and 1.0 beside it."""
 
 _PLAN_COPIES = 3.5
 """Of a narrow plan of another vendor, which does not tell what its weights are."""
@@ -79,13 +76,9 @@ def _row_bytes(bundle: Bundle) -> int:
 
 
 def _loaded_bytes(path: Path, precision: str) -> int:
-    copies, external_copies = _COPIES, _EXTERNAL_COPIES
-    if precision in _INTEGER_PRECISIONS:
-        copies = replace(copies, narrow=_INTEGER_COPIES)
-        external_copies = replace(external_copies, narrow=_EXTERNAL_INTEGER_COPIES)
     try:
         inside, beside = weights_of(path)
-        weights = inside.times(copies) + beside.times(external_copies)
+        weights = inside.times(_COPIES) + beside.times(_EXTERNAL_COPIES)
     except BadBundle:  # a plan
         weights = (_COPIES.wide if precision == "fp32" else _PLAN_COPIES) * path.stat().st_size
     return int(SESSION_BYTES + weights)

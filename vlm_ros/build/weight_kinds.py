@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlm_ros.build.external_data import external_entries, external_files, tensors_of
-from vlm_ros.build.protobuf import integer
+from vlm_ros.build.external_data import external_entries, external_files, messages_of, tensors_of
+from vlm_ros.build.protobuf import fields, integer
 
 _DATA_TYPE = 2
 """A field number of onnx.proto, which never changes; nor do the types below."""
@@ -19,20 +19,36 @@ _HALF = (10, 16)
 _WIDE = (1, 6, 7, 11, 12, 13)
 """Floats and integers of 4 and 8 bytes; other types than these and ``_HALF`` are narrow."""
 
-_KINDS = ("wide", "half", "narrow")
+_KINDS = ("wide", "half", "narrow", "unpacked")
+
+_NAME = 8
+"""The field of a tensor that names it."""
+
+_INPUT, _OUTPUT, _OPERATOR = 1, 2, 4
+"""Fields of a node: what it reads and makes, and its type."""
 
 
 @dataclass(frozen=True)
 class ByKind:
-    """A number for each kind of weight: 4 bytes wide or more, fp16, and narrower, as INT8 and INT4."""
+    """A number for each kind of weight: 4 bytes wide or more, fp16, and narrower, as INT8 and INT4.
+
+    Narrow ones are multiplied, or looked up, as they are; ``unpacked`` ones are made wide first, or laid out anew,
+    since what they are multiplied with is wide.
+    """
 
     wide: float
     half: float
     narrow: float
+    unpacked: float
 
     def times(self, other: ByKind) -> float:
         """The sum of the products, kind by kind."""
-        return self.wide * other.wide + self.half * other.half + self.narrow * other.narrow
+        return (
+            self.wide * other.wide
+            + self.half * other.half
+            + self.narrow * other.narrow
+            + self.unpacked * other.unpacked
+        )
 
 
 def weights_of(onnx: Path) -> tuple[ByKind, ByKind]:
@@ -43,9 +59,12 @@ def weights_of(onnx: Path) -> tuple[ByKind, ByKind]:
     beside_bytes = sum(path.stat().st_size for path in external_files(onnx))
     inside, beside = dict.fromkeys(_KINDS, 0), dict.fromkeys(_KINDS, 0)
     with onnx.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        unpacked = _unpacked(content)
         for start, end in tensors_of(content):
             entries = external_entries(content, start, end)
             kind = _kind(integer(content, start, end, _DATA_TYPE))
+            if kind == "narrow" and unpacked.intersection(_texts(content, start, end, _NAME)):
+                kind = "unpacked"
             if entries:
                 beside[kind] += int(entries.get("length", 0))
             else:
@@ -53,10 +72,30 @@ def weights_of(onnx: Path) -> tuple[ByKind, ByKind]:
     return _by_kind(onnx.stat().st_size, inside), _by_kind(beside_bytes, beside)
 
 
+def _unpacked(content: mmap.mmap) -> set[bytes]:
+    """The names of what DequantizeLinear widens for a node that reads nothing else of its kind.
+
+    A product of two such results is one of integers, which reads both as they are.
+    """
+    nodes = [
+        [_texts(content, *place, field) for field in (_OPERATOR, _INPUT, _OUTPUT)]
+        for place in messages_of(content, "node")
+    ]
+    widening = [(read[0], results) for operator, read, results in nodes if operator == [b"DequantizeLinear"] and read]
+    narrow = {made: source for source, results in widening for made in results}
+    read_by_node = ([narrow[name] for name in read if name in narrow] for _, read, _ in nodes)
+    return {sources[0] for sources in read_by_node if len(sources) == 1}
+
+
+def _texts(content: mmap.mmap, start: int, end: int, wanted: int) -> list[bytes]:
+    """What the fields ``wanted`` between ``start`` and ``end`` hold."""
+    return [content[first:last] for number, first, last in fields(content, start, end) if number == wanted]
+
+
 def _kind(data_type: int) -> str:
     return "wide" if data_type in _WIDE else "half" if data_type in _HALF else "narrow"
 
 
 def _by_kind(total_bytes: int, counted: Mapping[str, int]) -> ByKind:
-    half, narrow = counted["half"], counted["narrow"]
-    return ByKind(total_bytes - half - narrow, half, narrow)
+    told = {kind: counted[kind] for kind in _KINDS[1:]}
+    return ByKind(wide=total_bytes - sum(told.values()), **told)

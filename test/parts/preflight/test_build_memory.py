@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from parts import chain, weight
+from parts import chain, rows, weight
 
 from vlm_ros.build.building import build_bundle
+from vlm_ros.build.precision.activations import static_int8
 from vlm_ros.build.precision.files import write_model
 from vlm_ros.build.precision.fp16 import narrowed
+from vlm_ros.build.precision.per_token import dynamic_int8
 from vlm_ros.build.precision.weight_only import int4_weights, int8_weights
 from vlm_ros.build.preflight import SKIP_VARIABLE, available_bytes, build_peak_bytes, check_build_memory
 from vlm_ros.build.store import EngineStore
@@ -47,6 +49,8 @@ NARROW = {
     "fp16": lambda model: narrowed(model, kept=()),
     "int8": int8_weights,
     "q4": int4_weights,
+    "quantized": dynamic_int8,
+    "qdq": lambda model: static_int8(model, [rows(model.graph.input[0].type.tensor_type.shape.dim[1].dim_value)]),
 }
 
 
@@ -58,7 +62,10 @@ def test_estimate_is_above_what_a_build_takes_and_below_three_times_that(large, 
     assert measured < build_peak_bytes(path) < 3 * measured
 
 
-@pytest.mark.parametrize(("precision", "width"), [("fp32", WIDTH), ("fp16", WIDTH), ("int8", 2 * WIDTH)])
+@pytest.mark.parametrize(
+    ("precision", "width"),
+    [("fp32", WIDTH), ("fp16", WIDTH), *((narrow, 2 * WIDTH) for narrow in ("int8", "q4", "quantized", "qdq"))],
+)
 def test_estimate_counts_weights_that_lie_in_another_file(precision: str, width: int, tmp_path: Path) -> None:
     path = tmp_path / "part.onnx"
     model = chain(*[weight(width, width, seed) for seed in range(8)])

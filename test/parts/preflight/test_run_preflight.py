@@ -11,7 +11,6 @@ from test_build_memory import NARROW, WIDTH, measured_bytes
 
 from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder
 from vlm_ros.build.precision.files import write_model
-from vlm_ros.build.precision.per_token import dynamic_int8
 from vlm_ros.build.preflight import SKIP_VARIABLE
 from vlm_ros.build.row_memory import cache_bytes, encoded_bytes, picture_bytes, row_bytes
 from vlm_ros.build.run_preflight import batch_limit, check_run_memory, run_peak_bytes
@@ -42,12 +41,11 @@ def test_estimate_is_above_what_loading_takes_and_below_two_and_a_half_times_tha
     assert measured < run_peak_bytes(BUNDLE, {"part": (path, precision)}) < 2.5 * measured
 
 
-@pytest.mark.parametrize("precision", [*NARROW, "quantized"])
+@pytest.mark.parametrize("precision", NARROW)
 def test_estimate_holds_for_weights_that_lie_in_another_file(precision: str, tmp_path: Path) -> None:
     path = tmp_path / "part.onnx"
     model = chain(*[weight(WIDTH, WIDTH, seed) for seed in range(24)])
-    narrow = {**NARROW, "quantized": dynamic_int8}[precision]
-    write_model(narrow(model), path, one_file_bytes=1000)
+    write_model(NARROW[precision](model), path, one_file_bytes=1000)
     measured = measured_bytes("load", path)
     assert measured < run_peak_bytes(BUNDLE, {"part": (path, precision)}) < 2 * measured
 
