@@ -7,14 +7,7 @@ from pathlib import Path
 
 from vlm_ros.build.blocks import BlockBuilder
 from vlm_ros.build.builder import EngineBuilder
-from vlm_ros.build.preflight import (
-    SESSION_BYTES,
-    SKIP_VARIABLE,
-    build_peak_bytes,
-    check_build_memory,
-    fits,
-    weight_copies,
-)
+from vlm_ros.build.preflight import SESSION_BYTES, SKIP_VARIABLE, BuildMemory, fits
 from vlm_ros.build.vendors import ONNXRUNTIME
 from vlm_ros.core.errors import BuildFailed, MissingLibrary
 
@@ -33,11 +26,11 @@ def fitting_builder(builder: EngineBuilder, onnx: Path, blocks: int = 0) -> Engi
     ``blocks`` 0 means whole where that fits, else the fewest blocks that fit; other graphs than decoders are built
     whole. ``BuildFailed`` with advice where nothing fits, or a decoder has fewer layers than ``blocks``.
     """
-    casts = builder.runtime.startswith(ONNXRUNTIME)
-    whole = blocks == 1 or (blocks == 0 and fits(build_peak_bytes(onnx, casts=casts)))
-    peaks = [] if whole else _peaks_bytes(onnx, casts=casts)
+    memory = BuildMemory(onnx, casts=builder.runtime.startswith(ONNXRUNTIME))
+    whole = blocks == 1 or (blocks == 0 and fits(memory.peak_bytes))
+    peaks = [] if whole else _peaks_bytes(memory)
     if len(peaks) < 2:
-        check_build_memory(onnx, casts=casts)
+        memory.check()
         return builder
     if not 0 <= blocks <= len(peaks):
         raise BuildFailed(f"'{onnx.name}' can be cut into {len(peaks)} blocks: build it in no more, not in {blocks}")
@@ -46,7 +39,7 @@ def fitting_builder(builder: EngineBuilder, onnx: Path, blocks: int = 0) -> Engi
             _log.info("building '%s' in %d blocks of layers", onnx.name, count)
             return BlockBuilder(builder, count)
     if not blocks:
-        check_build_memory(onnx, casts=casts)
+        memory.check()
     raise BuildFailed(
         f"building '{onnx.name}' in {blocks} blocks takes about {peaks[blocks - 1] / 1e9:.2f} GB, more than is free: "
         "end other programs, take more blocks (--blocks), a smaller precision (vlm_ros quantize --precision q4), "
@@ -54,15 +47,15 @@ def fitting_builder(builder: EngineBuilder, onnx: Path, blocks: int = 0) -> Engi
     )
 
 
-def _peaks_bytes(onnx: Path, *, casts: bool = True) -> list[int]:
-    """How much memory building ``onnx`` in 1, 2, 3 blocks and so on takes at its peak; empty where nobody can tell."""
+def _peaks_bytes(whole: BuildMemory) -> list[int]:
+    """How much memory a build in 1, 2, 3 blocks and so on takes at its peak; empty where nobody can tell."""
     try:
         from vlm_ros.build.lowering.files import largest_block_bytes
     except MissingLibrary as error:
         _log.warning("decoders are built whole: %s", error)
         return []
-    size, copies = onnx.stat().st_size, weight_copies(onnx, casts=casts)
+    size = whole.onnx.stat().st_size
     return [
-        SESSION_BYTES + int(max(_CUT_COPIES * (size + largest), size + copies * largest))
-        for largest in largest_block_bytes(onnx)
+        SESSION_BYTES + int(max(_CUT_COPIES * (size + largest), size + whole.copies * largest))
+        for largest in largest_block_bytes(whole.onnx)
     ]

@@ -6,6 +6,8 @@ On a Jetson processor and GPU share one memory, so that what is available to the
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from vlm_ros.build.external_data import total_bytes
@@ -36,52 +38,54 @@ _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def build_peak_bytes(onnx: Path, *, casts: bool = True) -> int:
-    """How much memory building an engine of ``onnx`` takes at its peak, beside what the process has already.
-
-    ``casts`` as in ``weight_copies``.
-    """
-    return SESSION_BYTES + _PACKAGE_BYTES + int(_copied_bytes(onnx, casts=casts))
-
-
-def weight_copies(onnx: Path, *, casts: bool = True) -> float:
-    """How often the weights of ``onnx`` lie in memory at the peak of a build, on the average over all of them.
+@dataclass(frozen=True)
+class BuildMemory:
+    """How much memory building an engine of ``onnx`` takes, beside what the process has already.
 
     ``casts`` says whether the builder casts fp16 to fp32 and unpacks what is narrower, as ONNX Runtime does on a
-    processor; for others all count as fp32.
+    processor; for others all weights count as fp32. ``BadBundle`` where a file is missing or no ONNX file.
     """
-    return _copied_bytes(onnx, casts=casts) / total_bytes(onnx)
 
+    onnx: Path
+    casts: bool = True
 
-def _copied_bytes(onnx: Path, *, casts: bool) -> float:
-    """All copies of the weights of ``onnx`` together."""
-    inside, beside = weights_of(onnx)
-    copies, external_copies = (
-        kinds if casts else ByKind(kinds.wide, kinds.wide, kinds.wide, kinds.wide)
-        for kinds in (_COPIES, _EXTERNAL_COPIES)
-    )
-    return inside.times(copies) + beside.times(external_copies)
+    @property
+    def peak_bytes(self) -> int:
+        """All of it, at its peak."""
+        return SESSION_BYTES + _PACKAGE_BYTES + int(self._copied_bytes)
 
+    @property
+    def copies(self) -> float:
+        """How often the weights lie in memory at the peak, on the average over all of them."""
+        return self._copied_bytes / total_bytes(self.onnx)
 
-def check_build_memory(onnx: Path, free_bytes: int | None = None, *, casts: bool = True) -> None:
-    """``BuildFailed`` with advice where building an engine of ``onnx`` would not fit.
+    @cached_property
+    def _copied_bytes(self) -> float:
+        """All copies of the weights together."""
+        inside, beside = weights_of(self.onnx)
+        copies, external_copies = (
+            kinds if self.casts else ByKind(kinds.wide, kinds.wide, kinds.wide, kinds.wide)
+            for kinds in (_COPIES, _EXTERNAL_COPIES)
+        )
+        return inside.times(copies) + beside.times(external_copies)
 
-    ``free_bytes`` ``None`` means what is free now; a machine that does not tell is not held back. ``casts`` as in
-    ``weight_copies``.
-    """
-    free_bytes = available_bytes() if free_bytes is None else free_bytes
-    needed_bytes = build_peak_bytes(onnx, casts=casts)
-    if free_bytes is None or fits(needed_bytes, free_bytes):
-        return
-    raise BuildFailed(
-        f"building '{onnx.name}' takes about {needed_bytes / 1e9:.2f} GB and {free_bytes / 1e9:.2f} GB are free: "
-        f"end other programs, take a smaller precision (vlm_ros quantize --precision q4), add swap on a disk, "
-        f"build on a larger machine of the same kind, or set {SKIP_VARIABLE}=1 to try"
-    )
+    def check(self, free_bytes: int | None = None) -> None:
+        """``BuildFailed`` with advice where the build would not fit.
+
+        ``free_bytes`` ``None`` means what is free now; a machine that does not tell is not held back.
+        """
+        free_bytes = available_bytes() if free_bytes is None else free_bytes
+        if free_bytes is None or fits(self.peak_bytes, free_bytes):
+            return
+        raise BuildFailed(
+            f"building '{self.onnx.name}' takes about {self.peak_bytes / 1e9:.2f} GB and {free_bytes / 1e9:.2f} GB are "
+            "free: end other programs, take a smaller precision (vlm_ros quantize --precision q4), add swap on a disk, "
+            f"build on a larger machine of the same kind, or set {SKIP_VARIABLE}=1 to try"
+        )
 
 
 def fits(needed_bytes: int, free_bytes: int | None = None) -> bool:
-    """Whether so many bytes are free, or nobody wants to know; ``free_bytes`` as in ``check_build_memory``."""
+    """Whether so many bytes are free, or nobody wants to know; ``free_bytes`` as in ``BuildMemory.check``."""
     free_bytes = available_bytes() if free_bytes is None else free_bytes
     return free_bytes is None or needed_bytes <= free_bytes or os.environ.get(SKIP_VARIABLE) == "1"
 

@@ -13,7 +13,7 @@ PRECISIONS = ("fp32", "fp16", "int8", "uint8", "quantized", "q4", "q4f16", "bnb4
 """Suffixes that the hub uses, the most faithful first: the order in which a file is chosen where nobody says which.
 Others come after these."""
 
-MADE_HERE = ("fp16", "int8", "quantized", "q4", "q4f16", "qdq")
+MADE_HERE = tuple(precision for precision in PRECISIONS if precision not in ("fp32", "uint8", "bnb4"))
 """The precisions that ``vlm_ros quantize`` makes; it looks at the model at work, in fp32, for each of them."""
 
 OTHER_NAMES: Mapping[str, tuple[str, ...]] = {

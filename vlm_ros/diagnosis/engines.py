@@ -78,7 +78,7 @@ def check_room(machine: Machine, bundles: dict[str, Path] | None = None) -> Find
 
 def _needed_bytes(folder: Path) -> dict[str, int]:
     """By precision that all parts of a model have: what building or running it takes, whichever is more."""
-    from vlm_ros.build.preflight import build_peak_bytes
+    from vlm_ros.build.preflight import BuildMemory
     from vlm_ros.build.run_preflight import run_peak_bytes
     from vlm_ros.core.bundle import PRECISIONS, Bundle
 
@@ -86,7 +86,7 @@ def _needed_bytes(folder: Path) -> dict[str, int]:
     for precision in PRECISIONS:
         with contextlib.suppress(VlmRosError, OSError):
             graphs = {part: (bundle.onnx(part, precision), precision) for part in bundle.parts}
-            builds = [build_peak_bytes(path) for path, _ in graphs.values()]
+            builds = [BuildMemory(path).peak_bytes for path, _ in graphs.values()]
             if graphs:
                 sizes[precision] = max(run_peak_bytes(bundle, graphs), *builds)
     return sizes

@@ -218,8 +218,8 @@ def test_blocks_are_as_few_as_memory_allows_unless_told(monkeypatch: pytest.Monk
         builder = fitting_builder(OnnxRuntimeBuilder(), DECODER, blocks)
         return builder.count if isinstance(builder, BlockBuilder) else 1
 
-    monkeypatch.setattr(fitting, "_peaks_bytes", lambda onnx, casts: [50e6, 40e6, 30e6, 20e6])
-    monkeypatch.setattr(fitting, "build_peak_bytes", lambda onnx, casts: 45e6)
+    monkeypatch.setattr(fitting, "_peaks_bytes", lambda memory: [50e6, 40e6, 30e6, 20e6])
+    monkeypatch.setattr(preflight.BuildMemory, "peak_bytes", 45e6)
     monkeypatch.setattr(preflight, "available_bytes", lambda: 100e6)
     assert [chosen(0), chosen(1), chosen(3)] == [1, 1, 3]
     monkeypatch.setattr(preflight, "available_bytes", lambda: 44e6)

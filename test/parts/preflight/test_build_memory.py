@@ -16,7 +16,7 @@ from vlm_ros.build.precision.files import write_model
 from vlm_ros.build.precision.fp16 import narrowed
 from vlm_ros.build.precision.per_token import dynamic_int8
 from vlm_ros.build.precision.weight_only import int4_weights, int8_weights
-from vlm_ros.build.preflight import SKIP_VARIABLE, available_bytes, build_peak_bytes, check_build_memory
+from vlm_ros.build.preflight import SKIP_VARIABLE, BuildMemory, available_bytes
 from vlm_ros.build.store import EngineStore
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BuildFailed
@@ -59,7 +59,7 @@ def test_estimate_is_above_what_a_build_takes_and_below_three_times_that(large, 
     path = tmp_path / "part.onnx"
     write_model(NARROW[precision](large), path)
     measured = measured_bytes("build", path)
-    assert measured < build_peak_bytes(path) < 3 * measured
+    assert measured < BuildMemory(path).peak_bytes < 3 * measured
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,14 @@ def test_estimate_counts_weights_that_lie_in_another_file(precision: str, width:
     write_model(NARROW[precision](model), path, one_file_bytes=1000)
     assert path.stat().st_size < 1e5
     measured = measured_bytes("build", path)
-    assert measured < build_peak_bytes(path) < 2 * measured
+    assert measured < BuildMemory(path).peak_bytes < 2 * measured
 
 
 @pytest.mark.parametrize("one_file_bytes", [10**9, 1000], ids=["inside", "beside"])
 def test_fp16_counts_twice_only_where_it_is_cast(large, one_file_bytes: int, tmp_path: Path) -> None:
     path = tmp_path / "part.onnx"
     write_model(NARROW["fp16"](large), path, one_file_bytes=one_file_bytes)
-    assert build_peak_bytes(path) > 1.6 * build_peak_bytes(path, casts=False)
+    assert BuildMemory(path).peak_bytes > 1.6 * BuildMemory(path, casts=False).peak_bytes
 
 
 def test_build_is_refused_with_advice_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +95,7 @@ def test_build_is_refused_with_advice_before_it_begins(tmp_path: Path, monkeypat
 
 def test_nothing_is_refused_when_the_machine_does_not_tell(tmp_path: Path) -> None:
     assert available_bytes(tmp_path / "meminfo") is None
-    check_build_memory(TINY / "onnx" / "embed_tokens.onnx")
+    BuildMemory(TINY / "onnx" / "embed_tokens.onnx").check()
 
 
 def test_swap_counts_and_the_container_sets_the_limit(tmp_path: Path) -> None:
