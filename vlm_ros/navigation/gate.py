@@ -167,7 +167,8 @@ class CommandGate:
         cap = self._cap(linear, senses)
         allowed = Velocity(_clamped(linear, cap.linear_mps), _clamped(wish.velocity.angular_radps, max_turn))
         smooth = self._ramped(allowed, dt_s)
-        rolling = self._cap(smooth.linear_mps, senses, slows=linear <= 0.0)
+        same_way = linear * smooth.linear_mps > 0.0
+        rolling = cap if same_way else self._cap(smooth.linear_mps, senses, slows=linear <= 0.0)
         velocity = Velocity(_clamped(smooth.linear_mps, rolling.linear_mps), _clamped(smooth.angular_radps, max_turn))
         if abs(allowed.linear_mps) < abs(linear):
             return Command(velocity, cap.reason, cap.text)

@@ -12,6 +12,7 @@ from vlm_ros.core.errors import BadConfig
 from vlm_ros.core.motion import STANDSTILL, Pose, Scan, Velocity
 from vlm_ros.core.percept import unreadable
 from vlm_ros.navigation.gate import CommandGate, GateConfig, Reason
+from vlm_ros.navigation.guard import free_path_m
 from vlm_ros.navigation.policy import Senses, Wish
 
 TICK_S = 0.05
@@ -231,3 +232,20 @@ def test_patience_follows_a_slow_model(age_s, drives):
     slow = {"answer_every_s": 3.0, "percept_age_s": age_s, "silence_s": 3.0}
     command = settled(CommandGate(config(longest_wait_s=8.0)), wish(), lambda now_s: fresh(now_s=now_s, **slow))
     assert (command.velocity != STANDSTILL) == drives
+
+
+@pytest.mark.parametrize(
+    ("before", "wished", "ways"), [(0.3, 0.3, [False]), (0.3, 0.0, [False]), (-0.2, 0.3, [False, True])]
+)
+def test_scan_is_read_once_for_each_way_that_the_robot_may_roll(before, wished, ways, monkeypatch):
+    gate = CommandGate(config())
+    settled(gate, wish(before), lambda now_s: fresh(now_s=now_s, scan=wall_ahead(4.0, now_s)))
+    read = []
+
+    def free_path(scan, *sizes, backwards):
+        read.append(backwards)
+        return free_path_m(scan, *sizes, backwards=backwards)
+
+    monkeypatch.setattr("vlm_ros.navigation.gate.free_path_m", free_path)
+    gate.step(wish(wished), fresh(now_s=13.0, scan=wall_ahead(4.0, 13.0)))
+    assert read == ways
