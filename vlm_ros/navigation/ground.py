@@ -6,6 +6,8 @@ that other answers have found free are excused by Bayes' rule, so the obstacle s
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +26,12 @@ SEEN_FROM_M, SEEN_TO_M = 0.2, 0.8
 """Where the corridor begins and ends that an answer about the path speaks of, from the turning axis on."""
 HALF_WIDTH_M = 0.25
 """Half the width of that corridor."""
+_BORDER_RAD = math.radians(5.0)
+"""So far into the picture from its side, a thing is cut by the border and easily missed."""
+_UNDER_M = 0.2
+"""The robot's own floor ends so far from its turning axis."""
+_NEXT_TO_M, _NEXT_HALF_WIDTH_M = 0.4, 0.18
+"""The floor that the robot comes over next: up to so far ahead, and so far to each side."""
 _BESIDE_M = 0.05
 """Where the corridor begins that the robot would drive in: what stands beside it is in the way of a turn."""
 _BODY_CELLS = 2
@@ -62,7 +70,7 @@ class Ground:
         says_so, says_wrongly = (_RIGHT, _WRONG) if path is PathAhead.BLOCKED else (1.0 - _RIGHT, 1.0 - _WRONG)
         after = before * says_so / (says_so * blocked + says_wrongly * (1.0 - blocked))
         self._taken[cells] = np.clip(before + weight * (after - before), 1e-4, 0.95)
-        self._known[cells] = True
+        self._known[:-1] |= self._spoken_of(seen_from)
 
     def distrust(self, place: Place) -> None:
         """Note that the robot got no further at ``place``, whatever the answers say."""
@@ -104,6 +112,20 @@ class Ground:
         """Whether no answer and no scan has spoken of the floor at each point."""
         return np.asarray(~self._known[self._grid.cells_at(x_m, y_m)])
 
+    def unseen_rad(self, pose: Pose) -> float | None:
+        """Direction (left positive) of floor that the robot comes over next without having seen it; ``None``: all seen.
+
+        A picture does not show what stands beside the front of the robot, so who turns before a thing and drives on
+        may never have had it in the corridor of a picture.
+        """
+        along_m, aside_m = _corridor_points(_UNDER_M, _NEXT_TO_M, _NEXT_HALF_WIDTH_M)
+        unseen = ~self._known[self._cells_at(pose, np.zeros(1), along_m, aside_m)[0]]
+        if not unseen.any():
+            return None
+        angles_rad = np.arctan2(aside_m, along_m)[unseen]
+        left = angles_rad >= 0.0
+        return float(angles_rad[left if 2 * left.sum() >= len(left) else ~left].mean())
+
     def crowded(self, x_m: Floats, y_m: Floats) -> Floats:
         """Probability that a robot standing at each point would touch something."""
         count, side = self._grid.count, 2 * _BODY_CELLS + 1
@@ -113,6 +135,14 @@ class Ground:
         around = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
         cells = self._grid.cells_at(x_m, y_m)
         return np.asarray(1.0 - np.exp(-np.append(around.ravel(), 0.0)[cells]))
+
+    def _spoken_of(self, seen_from: Pose) -> NDArray[np.bool_]:
+        """The cells well inside the picture that an answer about the path speaks of, and those under the robot."""
+        distance_m, angle_rad = self._grid.polar_from(seen_from, self._eyes.forward_m)
+        along_m, aside_m = self._eyes.forward_m + distance_m * np.cos(angle_rad), distance_m * np.sin(angle_rad)
+        shown = np.abs(angle_rad) <= self._eyes.half_fov_rad - _BORDER_RAD
+        corridor = (along_m <= SEEN_TO_M) & (np.abs(aside_m) <= HALF_WIDTH_M)
+        return np.asarray(shown & corridor | (np.hypot(along_m, aside_m) < _UNDER_M))
 
     def _corridor(
         self, pose: Pose, angles_rad: Floats, from_m: float, to_m: float, half_width_m: float

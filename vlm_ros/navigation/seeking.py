@@ -59,7 +59,7 @@ class Seeking:
         if self._view is None:
             angle_rad = wrapped(self._heading_rad - senses.pose.yaw_rad)
             return Wish(self._steering.turn(senses, angle_rad), State.LOOKING, "looking around")
-        velocity = self._steering.drive(senses, self._memory, self._view)
+        velocity = self._steering.drive_warily(senses, self._memory, self._view)
         return Wish(velocity, State.MOVING_ON, "going to look from another place")
 
     def interrupt(self) -> None:

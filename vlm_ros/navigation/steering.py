@@ -99,6 +99,12 @@ class Steering:
             speed_mps = 0.0
         return Velocity(speed_mps, turn_radps)
 
+    def drive_warily(self, senses: Senses, memory: Memory, goal: Place) -> Velocity:
+        """Go to ``goal`` as ``drive`` does, but look first at floor beside the robot that no picture has shown."""
+        velocity = self.drive(senses, memory, goal)
+        unseen_rad = memory.ground.unseen_rad(senses.pose) if velocity.linear_mps > 0.0 else None
+        return velocity if unseen_rad is None else Velocity(0.0, self._turn_rate(senses, unseen_rad))
+
     def _note_progress(self, senses: Senses, memory: Memory, next_place: Place) -> None:
         """Look for another way where this one leads nowhere."""
         pose, patience_s = senses.pose, _STALLED_S + _STALLED_ANSWERS * senses.answer_every_s

@@ -86,3 +86,38 @@ def test_obstacle_beside_the_robot_is_remembered_when_the_picture_cannot_show_it
     for _ in range(20):
         ground.learn(PathAhead.CLEAR, ORIGIN, 1.0)
     assert blocked(ground, math.degrees(beside_rad), length_m=0.5) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("looked_deg", "unseen"),
+    [
+        pytest.param((), "somewhere", id="not looked at all"),
+        pytest.param((0,), "somewhere", id="a picture does not show what is beside the front"),
+        pytest.param(range(-60, 61, 10), None, id="looked all around"),
+        pytest.param(range(-60, 1, 10), "left", id="looked to the right"),
+        pytest.param(range(0, 61, 10), "right", id="looked to the left"),
+    ],
+)
+def test_floor_beside_the_front_counts_as_seen_where_the_robot_has_turned_to_it(looked_deg, unseen):
+    ground = Ground(ORIGIN, Eyes(EyesConfig()))
+    for degrees in looked_deg:
+        ground.learn(PathAhead.CLEAR, Pose(0.0, 0.0, math.radians(degrees)), 1.0)
+    direction_rad = ground.unseen_rad(ORIGIN)
+    assert (direction_rad is None) == (unseen is None)
+    if unseen in ("left", "right"):
+        assert math.radians(15) < abs(direction_rad) < math.radians(60)
+        assert (direction_rad > 0) == (unseen == "left")
+
+
+def test_floor_that_the_robot_saw_from_further_back_counts_as_seen():
+    ground = Ground(ORIGIN, Eyes(EyesConfig()))
+    for x_m in np.arange(-0.6, 0.01, 0.05):
+        ground.learn(PathAhead.CLEAR, Pose(float(x_m), 0.0, 0.0), 1.0)
+    assert ground.unseen_rad(ORIGIN) is None
+
+
+def test_laser_shows_the_floor_beside_the_front():
+    ground = Ground(ORIGIN, Eyes(EyesConfig()))
+    ranges = np.full(180, 3.0, dtype=np.float32)
+    ground.learn_scan(Scan(ranges, -math.pi, math.radians(2), 0.05, 8.0, 0.0), ORIGIN)
+    assert ground.unseen_rad(ORIGIN) is None

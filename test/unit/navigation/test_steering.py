@@ -83,6 +83,24 @@ def test_robot_does_not_drive_into_what_it_remembers_when_one_answer_says_clear(
     assert steering().drive(senses(nothing("clear")), known, place(0)).linear_mps == 0.0
 
 
+@pytest.mark.parametrize(
+    ("looked_deg", "drives", "turns"),
+    [
+        pytest.param(range(-60, 61, 10), True, 0, id="looked to both sides"),
+        pytest.param(range(-60, 1, 10), False, 1, id="never looked to the left"),
+        pytest.param(range(0, 61, 10), False, -1, id="never looked to the right"),
+    ],
+)
+def test_wary_robot_looks_first_at_floor_beside_it_that_no_picture_has_shown(looked_deg, drives, turns):
+    known = memory()
+    for degrees in looked_deg:
+        known.ground.learn(PathAhead.CLEAR, Pose(0.0, 0.0, math.radians(degrees)), 1.0)
+    assert steering().drive(senses(nothing()), known, place(0)).linear_mps == 0.3
+    velocity = steering().drive_warily(senses(nothing()), known, place(0))
+    assert (velocity.linear_mps > 0.0) == drives
+    assert velocity.angular_radps * turns > 0.1 or not turns
+
+
 @pytest.mark.parametrize(("turned_deg", "waits"), [(0, False), (30, False), (60, True)])
 def test_turning_waits_for_the_next_answer_when_it_is_far_past_the_last(turned_deg, waits):
     steer, heard = steering(), senses(nothing())
