@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from transformers import GenerationConfig
 
 _LLAVA = runpy.run_path(str(Path(__file__).with_name("make_tiny_llava.py")))
@@ -18,6 +19,13 @@ CHAT_TEMPLATE = (
     "{% if part['type'] == 'image' %}{{ '<image>' }}{% else %}{{ part['text'] }}{% endif %}"
     "{% endfor %}</s>\n{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
+
+MESSAGES_TEMPLATE = (
+    "{% for message in messages %}{% if loop.first and message['role'] != 'system' %}{{ 'Be helpful.</s>' }}{% endif %}"
+    "{{ message['role'] + '\n' + message['content'] + '</s>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'assistant\n' }}{% endif %}"
+)
+"""Where messages are texts, as Qwen2's and MiniCPM-V 2.6's templates have them."""
 
 _MORE_SIZES: dict[str, dict[str, Any]] = {
     "qwen3_5_text": {
@@ -149,6 +157,54 @@ def make_minicpm_v(folder: Path, kind: str = "qwen2", seed: int = 0) -> None:
         image_token_id=tokenizer.convert_tokens_to_ids("<|image_pad|>"),
     )
     save(folder, MiniCPMV4_6ForConditionalGeneration, config, seed)
+
+
+def make_minicpm_v2_6(folder: Path, kind: str = "qwen2", seed: int = 0) -> None:
+    """MiniCPM-V 2.6 as the hub keeps it, with a text model of ``kind``: slices of about 64 pixels, patches of 8.
+
+    Sizes are such that its resampler has two heads, which are 128 wide whatever the model. Names, files and the type of
+    the numbers are the published checkpoint's.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.models.idefics2.configuration_idefics2 import Idefics2VisionConfig
+    from transformers.models.idefics2.modeling_idefics2 import Idefics2VisionTransformer
+
+    tokenizer = make_tokenizer("</image>", "<slice>", "</slice>", "<image_id>", "</image_id>", "<|im_end|>")
+    tokenizer.chat_template = MESSAGES_TEMPLATE
+    tokenizer.save_pretrained(folder)
+    vision = {"image_size": 80, "patch_size": 8, "hidden_size": 32, "intermediate_size": 64}
+    vision |= {"num_hidden_layers": 2, "num_attention_heads": 2}
+    text = _LLAVA["text_sizes"](len(tokenizer)) | {"hidden_size": 256, "max_position_embeddings": 512}
+    parts = torch.nn.Module()
+    parts.llm = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **text))
+    parts.vpm = Idefics2VisionTransformer(Idefics2VisionConfig(**vision))
+    parts.resampler = make_resampler(8, text["hidden_size"], vision["hidden_size"])
+    _LLAVA["draw_weights"](parts, torch.Generator().manual_seed(seed))
+    save_file(parts.bfloat16().state_dict(), folder / "model.safetensors", {"format": "pt"})
+    code = {name: f"modeling_minicpmv.{name}" for name in ("AutoConfig", "AutoModel")}
+    names = {"model_type": "minicpmv", "architectures": ["MiniCPMV"], "version": 2.6, "auto_map": code}
+    names |= {"tie_word_embeddings": False, "rope_theta": 1e6, "torch_dtype": "bfloat16", "sliding_window": 99}
+    names |= {"use_sliding_window": False, "max_window_layers": 2, "transformers_version": "4.40.0"}
+    slices = {"max_slice_nums": 4, "scale_resolution": 64, "patch_size": 8}
+    sizes = {"query_num": 8, "drop_vision_last_layer": False, "batch_vision_input": True, "slice_mode": True}
+    config = {**text, **names, **sizes, "vision_config": {**vision, "model_type": "siglip"}, "slice_config": slices}
+    (folder / "config.json").write_text(json.dumps(config))
+    processor = {"image_processor_type": "MiniCPMVImageProcessor", "version": 2.6, "use_image_id": True, **slices}
+    processor |= {"slice_mode": True, "image_feature_size": 8, "unk": "<unk>", "im_start": "<image>", "auto_map": {}}
+    levels = {"norm_mean": [0.5, 0.45, 0.4], "norm_std": [0.5, 0.3, 0.2]}
+    (folder / "preprocessor_config.json").write_text(json.dumps({**processor, **levels}))
+
+
+def make_resampler(queries: int, width: int, seen_width: int) -> torch.nn.Module:
+    """The weights of a resampler, by the names of MiniCPM-V's checkpoints."""
+    made = torch.nn.Module()
+    made.query = torch.nn.Parameter(torch.zeros(queries, width))
+    made.kv_proj = torch.nn.Linear(seen_width, width, bias=False)
+    made.attn = torch.nn.MultiheadAttention(width, width // 128)
+    for name in ("ln_q", "ln_kv", "ln_post"):
+        made.add_module(name, torch.nn.LayerNorm(width, eps=1e-6))
+    made.proj = torch.nn.Parameter(torch.zeros(width, width))
+    return made
 
 
 def make_lfm2_vl(folder: Path, kind: str = "lfm2", seed: int = 0) -> None:

@@ -23,6 +23,8 @@ class Row:
 
     ``read`` gives what the reference's image processor makes of a picture, and what stands for it in the prompt.
     ``pixels`` are those of its tensors that are not filled up, and ``features`` what the text model reads of a picture.
+    Where transformers has no class for the model, ``open`` opens what stands in for it and for its processor; where
+    messages are texts, the picture's ``mark`` stands in front of the question.
     """
 
     make: str
@@ -33,6 +35,8 @@ class Row:
     counts_kinds: bool = False
     pixels: Callable[[Inputs], torch.Tensor] = lambda inputs: inputs["pixel_values"]
     features: Callable[[Any], torch.Tensor] = lambda found: torch.cat(list(found.pooler_output))
+    open: Callable[[Path], tuple[Any, Any]] | None = None
+    messages_are_texts: bool = False
 
 
 def read_tiles(processor: Any, image: Any) -> tuple[Inputs, str]:
@@ -60,6 +64,19 @@ def read_slices(processor: Any, image: Any) -> tuple[Inputs, str]:
     lines = ("".join(f"<slice>{slices[r * columns + c]}</slice>" for c in range(columns)) for r in range(rows))
     picture = {name: made[name] for name in ("pixel_values", "target_sizes")}
     return picture, f"<image_id>0</image_id><image>{overview}</image>" + "\n".join(lines)
+
+
+def read_slices_of_any_size(processor: Any, image: Any) -> tuple[Inputs, str]:
+    """MiniCPM-V 2.6: each slice is as many tokens."""
+    pictures, grid = processor.pictures(image)
+    return {"pictures": [processor.pixels(picture) for picture in pictures]}, processor.text(grid, features=8)
+
+
+def open_minicpm_v2_6(checkpoint: Path) -> tuple[Any, Any]:
+    """The model and the processor that the tests have of their own."""
+    from minicpm_v2_6_reference import ReferenceModel, SliceProcessor
+
+    return ReferenceModel(checkpoint).eval(), SliceProcessor.from_pretrained(checkpoint)
 
 
 def read_resolutions(processor: Any, image: Any) -> tuple[Inputs, str]:
@@ -183,6 +200,16 @@ ROWS = {
         "<|image_pad|>",
         read_slices,
     ),
+    "minicpm_v2_6": Row(
+        "make_minicpm_v2_6",
+        "qwen2",
+        "",
+        "<unk>",
+        read_slices_of_any_size,
+        pixels=lambda inputs: torch.cat([pixels.flatten() for pixels in inputs["pictures"]]),
+        open=open_minicpm_v2_6,
+        messages_are_texts=True,
+    ),
     "minicpm_v_hybrid": Row(
         "make_minicpm_v",
         "qwen3_5_text",
@@ -205,7 +232,9 @@ class Reference:
     def inputs(self, rgb: Any, question: str) -> Inputs:
         """Tokens and tensors of a picture and a question, as the checkpoint's own processors make them."""
         picture, text = self.row.read(self.processor, Image.fromarray(rgb))
-        content = [{"type": "image"}, {"type": "text", "text": question}]
+        content: Any = [{"type": "image"}, {"type": "text", "text": question}]
+        if self.row.messages_are_texts:
+            content = f"{self.row.mark}\n{question}"
         prompt = self.tokenizer.apply_chat_template(
             [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
         )
@@ -226,11 +255,15 @@ def open_reference(row: Row, checkpoint: Path) -> Reference:
     """The checkpoint that ``row`` made."""
     from transformers import AutoModelForImageTextToText, AutoTokenizer
 
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    if row.open:
+        model, processor = row.open(checkpoint)
+        return Reference(row, model, tokenizer, processor)
     module, _, name = f"transformers.models.{row.processor}".rpartition(".")
     processor = image_processor(module, name)
     return Reference(
         row,
         AutoModelForImageTextToText.from_pretrained(checkpoint).eval(),
-        AutoTokenizer.from_pretrained(checkpoint),
+        tokenizer,
         processor.from_pretrained(checkpoint),
     )

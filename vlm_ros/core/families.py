@@ -135,6 +135,13 @@ FAMILIES = (
         parts=_IN_PROMPT,
     ),
     Family(
+        module="minicpm_v2_6",
+        title="MiniCPM-V 2.6",
+        model_types=("minicpmv",),
+        tasks=("caption", "question"),
+        parts=_IN_PROMPT,
+    ),
+    Family(
         module="minicpm_v",
         title="MiniCPM-V 4.6",
         model_types=("minicpmv4_6",),
@@ -213,6 +220,7 @@ _ALIKE = {
     **dict.fromkeys(("got_ocr2", "aya_vision"), "internvl"),
     **dict.fromkeys(("siglip", "siglip2", "groupvit", "owlvit", "owlv2"), "clip"),
     **dict.fromkeys(("git", "vision-encoder-decoder"), "blip"),
+    "minicpmo": "minicpmv",
 }
 """The known type most like an unknown one, where the name tells of another: the same parts, and pictures read alike."""
 

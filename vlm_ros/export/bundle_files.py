@@ -75,10 +75,9 @@ def model_card(checkpoint: Path) -> dict[str, Any]:
     return ModelCard.from_json({**card_defaults(read_json(checkpoint / "config.json")), **content}).to_json()
 
 
-def complete_card(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write ``facts`` into the card of the bundle ``folder``."""
-    path = folder / "model_card.json"
-    write_json(path, {**read_json(path), **facts})
+def complete_file(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write ``facts`` into the object that the file at ``path`` holds, if there is one."""
+    write_json(path, {**(read_json(path) if path.is_file() else {}), **facts})
 
 
 def read_json(path: Path) -> dict[str, Any]:

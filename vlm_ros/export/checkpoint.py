@@ -22,11 +22,11 @@ _CAUSE_CHARACTERS = 400
 """More would be a list of all that transformers knows."""
 
 
-def load_pretrained(architecture: Any, folder: Path) -> Any:
+def load_pretrained(architecture: Any, folder: Path, *, all_used: bool = False) -> Any:
     """The checkpoint as the transformers class ``architecture``, in float32 whatever precision it is stored in.
 
     Raises ``BadBundle`` where it is quantised or cannot be read, and where weights are missing or of another shape,
-    which transformers would draw at random.
+    which transformers would draw at random; with ``all_used`` also where there are more than have a place.
     """
     _check_config(folder)
     disable_progress_bar()
@@ -42,6 +42,12 @@ def load_pretrained(architecture: Any, folder: Path) -> Any:
         check_weights(folder)
         raise BadBundle(_cannot_be_loaded(folder, error)) from error
     _check_report(report, folder)
+    if all_used and report["unexpected_keys"]:
+        unused = ", ".join(sorted(report["unexpected_keys"])[:3])
+        raise BadBundle(
+            f"the checkpoint '{folder}' has {len(report['unexpected_keys'])} weights that its {CONFIG} has no place "
+            f"for, first {unused}: it is of another architecture, or its {CONFIG} is another model's"
+        )
     return model.eval()
 
 

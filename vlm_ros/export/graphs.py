@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from vlm_ros.core.agreement import Agreement
-from vlm_ros.export.bundle_files import complete_card
+from vlm_ros.export.bundle_files import complete_file
 from vlm_ros.export.onnx_export import write_onnx
 from vlm_ros.export.resting import rest_on_disk
 from vlm_ros.export.steps import OnStep
@@ -23,7 +23,7 @@ def export_graphs(family: str, checkpoint: Path, folder: Path, opset: int, on_st
 
     The module ``family`` offers ``load_checkpoint(folder)``, ``parts_of(model)`` and ``check_answers(model, runners)``,
     which compares what the parts answer together. It may offer ``card_facts(model)``, what only the weights tell and
-    the card beside ``folder`` must say.
+    the card beside ``folder`` must say, and ``file_facts(model)``, the same of other files by name.
     """
     module = importlib.import_module(family)
     folder.mkdir()
@@ -31,7 +31,10 @@ def export_graphs(family: str, checkpoint: Path, folder: Path, opset: int, on_st
     model = module.load_checkpoint(checkpoint)
     rest_on_disk(model, folder)
     if hasattr(module, "card_facts"):
-        complete_card(folder.parent, module.card_facts(model))
+        complete_file(folder.parent / "model_card.json", module.card_facts(model))
+    if hasattr(module, "file_facts"):
+        for name, facts in module.file_facts(model).items():
+            complete_file(folder.parent / name, facts)
     parts = module.parts_of(model)
     steps = 2 * len(parts) + 1
     runners: dict[str, Runner] = {}

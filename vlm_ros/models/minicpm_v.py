@@ -1,4 +1,4 @@
-"""MiniCPM-V: an overview of the picture and slices of it, each of its own shape."""
+"""MiniCPM-V 4.6: an overview of the picture and slices of it, each of its own shape."""
 
 from __future__ import annotations
 
@@ -21,16 +21,26 @@ _TEXTS = {"image": ("<image>", "</image>"), "slice": ("<slice>", "</slice>"), "i
 
 def assemble(bundle: Bundle, runners: Mapping[str, Runner]) -> MiniCpmVModel:
     """The model of ``bundle``, from active runners of its parts."""
-    return MiniCpmVModel(bundle, runners)
+    content = bundle.image_processor
+    numbered = bool(content.get("use_image_id", True))
+    return MiniCpmVModel(bundle, runners, SlicePreprocessor(content), numbered=numbered)
 
 
 class MiniCpmVModel(PictureModel):
-    """A loaded model; ``runners`` holds the active runners of its parts."""
+    """A loaded model; ``runners`` holds the active runners of its parts, ``numbered`` says whether pictures are."""
 
-    def __init__(self, bundle: Bundle, runners: Mapping[str, Runner], *, clock: Clock = monotonic_s) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        runners: Mapping[str, Runner],
+        preprocess: SlicePreprocessor,
+        *,
+        numbered: bool,
+        clock: Clock = monotonic_s,
+    ) -> None:
         super().__init__(bundle, runners, clock=clock)
-        self._preprocess = SlicePreprocessor(bundle.image_processor)
-        self._numbers_pictures = bool(bundle.image_processor.get("use_image_id", True))
+        self._preprocess = preprocess
+        self._numbers_pictures = numbered
 
     def look(self, frame: Frame) -> Look:
         """The features of the overview and of each slice, and the text around them."""

@@ -32,16 +32,19 @@ class SlicedPicture:
 
 
 class SlicePreprocessor:
-    """Resize, cut, rescale and normalise, as one model's ``preprocessor_config.json`` says."""
+    """Resize, cut, rescale and normalise, as one model's ``preprocessor_config.json`` says.
 
-    def __init__(self, content: Mapping[str, Any]) -> None:
+    Slices are whole blocks of ``block_patches`` by ``block_patches``, which later become one token.
+    """
+
+    def __init__(self, content: Mapping[str, Any], *, block_patches: int = 4) -> None:
         config = ProcessorConfig.of_levels(content, _OWN_KEYS, _BICUBIC)
         self._resample = config.resample
         self._levels = LevelTable(config)
         self._slices = int(content.get("max_slice_nums", 9)) if content.get("slice_mode", True) else 0
         self._scale_px = pixels_of("scale_resolution", content.get("scale_resolution", 448))
         self._side_px = pixels_of("patch_size", content.get("patch_size", 14))
-        self._block_px = self._side_px * (2 if content.get("downsample_mode") == "4x" else 4)
+        self._block_px = self._side_px * (2 if content.get("downsample_mode") == "4x" else block_patches)
         refuse_own_size(content, f"and only resized pictures are of whole blocks of {self._block_px} pixels")
 
     def __call__(self, rgb: RgbImage) -> SlicedPicture:

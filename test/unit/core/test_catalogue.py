@@ -77,6 +77,7 @@ def test_an_unknown_type_is_refused_with_the_nearest_that_is_known():
         ("instructblip", "blip-2 .*BLIP-2 with OPT"),
         ("blip_2", "blip-2 .*BLIP-2 with OPT"),
         ("siglip2", "clip .*CLIP"),
+        ("minicpmo", "minicpmv .*MiniCPM-V 2.6"),
     ],
 )
 def test_the_nearest_has_the_same_parts_where_names_mislead(kind, nearest):
