@@ -5,10 +5,10 @@ ONNX says itself what they are made of: each has a body of older operators, whic
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-from vlm_ros.build.precision.graph import all_nodes, opset_of
+from vlm_ros.build.precision.graph import all_nodes, all_tensors, opset_of
 from vlm_ros.build.precision.onnx_library import INSTALL, Model, onnx
 from vlm_ros.core.errors import require
 
@@ -37,9 +37,19 @@ def lowered(model: Model, functions: Collection[str], folder: Path = Path()) -> 
 def _folded(model: Model, folder: Path) -> Model:
     """``model`` without what can be computed beforehand."""
     ir, optimizer = require("onnx_ir", INSTALL), require("onnxscript.optimizer", INSTALL)
-    with_files = ir.from_proto(model)
-    ir.external_data.set_base_dir(with_files.graph, folder)
-    return ir.to_proto(optimizer.optimize(with_files))
+    # with whole paths it reads whatever links lead to, as all files in the hub's cache are
+    _move_weights(model, lambda location: str(folder.absolute() / location))
+    folded = ir.to_proto(optimizer.optimize(ir.from_proto(model)))
+    _move_weights(folded, lambda location: str(Path(location).relative_to(folder.absolute())))
+    return folded
+
+
+def _move_weights(model: Model, place: Callable[[str], str]) -> None:
+    """Let ``model`` say that the files of its weights lie at their ``place``."""
+    for tensor in all_tensors(model):
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = place(entry.value)
 
 
 def _with_weight_types(model: Model) -> Model:

@@ -92,7 +92,7 @@ def _linked(onnx: Path, folder: Path) -> bool:
         for file in external_files(onnx):
             place = folder / file.relative_to(onnx.parent)
             place.parent.mkdir(parents=True, exist_ok=True)
-            os.link(file, place)
+            os.link(file.resolve(), place)  # a link to a link, as in the hub's cache, would lead nowhere from here
     except OSError:
         return False
     return True

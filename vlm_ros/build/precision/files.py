@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vlm_ros.build.external_data import external_files
+from vlm_ros.build.precision.graph import all_tensors
 from vlm_ros.build.precision.onnx_library import Model, onnx
+from vlm_ros.build.precision.sizes import tensor_bytes
 from vlm_ros.core.errors import BadBundle, BuildFailed
 
 ONE_FILE_BYTES = 1_500_000_000
@@ -17,10 +20,33 @@ ONE_FILE_BYTES = 1_500_000_000
 
 def read_model(path: Path, *, external: bool = True) -> Model:
     """The graph at ``path`` with its weights, those beside it only if ``external``; ``BadBundle`` where it is none."""
+    beside = external_files(path) if external else ()
     try:
-        return onnx.load(path, load_external_data=external)
+        model = onnx.load(path, load_external_data=False)
+        if beside:
+            _take_weights(model, path.parent)
+        return model
     except Exception as error:  # protobuf's errors have no base of their own
         raise BadBundle(f"'{path}' is not a whole ONNX file ({error}): export or copy it again") from error
+
+
+def _take_weights(model: Model, folder: Path) -> None:
+    """Move the weights that lie in files of ``folder`` into ``model``; ``ValueError`` where such a file is too short.
+
+    The package's own reader takes no links, and in the hub's cache every file is one.
+    """
+    for tensor in all_tensors(model):
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            continue
+        told = {entry.key: entry.value for entry in tensor.external_data}
+        size = int(told.get("length", tensor_bytes(tensor.data_type, tensor.dims)))
+        with (folder / told["location"]).open("rb") as file:
+            file.seek(int(told.get("offset", 0)))
+            tensor.raw_data = file.read(size)
+        if len(tensor.raw_data) < size:
+            raise ValueError(f"'{told['location']}' ends within the weight '{tensor.name}'")
+        tensor.data_location = onnx.TensorProto.DEFAULT
+        del tensor.external_data[:]
 
 
 def write_model(model: Model, path: Path, one_file_bytes: int = ONE_FILE_BYTES) -> None:

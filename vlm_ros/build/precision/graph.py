@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from numpy.typing import NDArray
@@ -98,3 +98,14 @@ def all_nodes(graph: Any) -> Iterable[Node]:
         for attribute in node.attribute:
             for inner in (attribute.g, *attribute.graphs):
                 yield from all_nodes(inner)
+
+
+def all_tensors(model: Any) -> Iterator[Any]:
+    """The weights of ``model`` and of the graphs within its nodes, and the constants in its nodes and functions."""
+    for holder in (model.graph, *model.functions):
+        yield from getattr(holder, "initializer", ())
+        for node in all_nodes(holder):
+            for attribute in node.attribute:
+                yield from (attribute.t, *attribute.tensors)
+                for inner in (attribute.g, *attribute.graphs):
+                    yield from inner.initializer
