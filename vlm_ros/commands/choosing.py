@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from vlm_ros.build.builder import EngineBuilder
 from vlm_ros.build.building import build_bundle
 from vlm_ros.build.choice import Candidate, Choice, choose, keep_choice
+from vlm_ros.build.external_data import total_bytes
 from vlm_ros.build.store import EngineStore
 from vlm_ros.build.vendors import ONNXRUNTIME, TENSORRT, builder_for
 from vlm_ros.commands.pictures import pictures
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 CANDIDATES = {ONNXRUNTIME: ("int8", "q4", "quantized", "fp16"), TENSORRT: ("fp16", "int8", "q4", "q4f16")}
 """What ``auto`` tries beside fp32, by runtime: TensorRT does not scale activations while it runs."""
+
+NO_SMALLER = "no smaller than fp32: none of its weights are narrower"
+"""What is said of a file that a precision changes nothing in: it answers as fp32 does because it is fp32."""
 
 
 @dataclass(frozen=True)
@@ -147,9 +151,16 @@ def _faults(bench: _Bench, part: str, precision: str, material: Material) -> Seq
     try:
         if not has_precision(bench.bundle, part, precision) or is_stale(bench.bundle, part, precision):
             write_part(bench.bundle, part, precision, material.calibration.feeds[part])
+        if not is_smaller(bench.bundle, part, precision):
+            return [NO_SMALLER]
         return bench.faults(part, precision, material.check.feeds[part])
     except (BadBundle, BuildFailed) as error:
         return [str(error)]
+
+
+def is_smaller(bundle: Bundle, part: str, precision: str) -> bool:
+    """Whether ``part`` at ``precision`` is smaller than at fp32, as it is where its weights are narrower."""
+    return total_bytes(bundle.onnx(part, precision)) < total_bytes(bundle.onnx(part))
 
 
 def has_precision(bundle: Bundle, part: str, precision: str) -> bool:

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the files and say how large they are."""
     from vlm_ros.build.external_data import total_bytes
     from vlm_ros.build.precision.passes import PASSES, write_part
-    from vlm_ros.commands.choosing import checked_precisions
+    from vlm_ros.commands.choosing import NO_SMALLER, checked_precisions, is_smaller
     from vlm_ros.models.recording import record
 
     bundle = Bundle(find_bundle(arguments.bundle))
@@ -49,4 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     for precision, sizes in written.items():
         print(f"{precision}: " + ", ".join(f"{part} {size / 1e6:.2f} MB" for part, size in sizes.items()))
+    for precision, part in jobs:
+        if not is_smaller(bundle, part, precision):
+            print(f"{part} at {precision} is {NO_SMALLER}")
     return 0

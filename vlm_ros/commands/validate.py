@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Compare every part with its fp32 graph on what it is fed while the model answers: outputs, next tokens, "
         "whole answers, and the range of every layer. With --checkpoint, outputs and answers are compared with those "
         "of the checkpoint that the model was exported from, fp32 among them. The gates are in the model card. "
-        "Status: 0 where all parts passed, 1 where one did not, 2 for an error."
+        "Status: 1 where a part misses its gate or the model gives no answer, 2 for an error, else 0."
     )
     parser.add_argument("bundle", nargs="?", default="", metavar="BUNDLE", help="name or folder of a model")
     parser.add_argument("--precision", default="", metavar="P,P", help="default: all that the model has")
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(findings.to_json(layers=False)))
     else:
         show_findings(findings)
-    return 0 if findings.passed else FAILED
+    return FAILED if findings.failed else 0
 
 
 def _findings(

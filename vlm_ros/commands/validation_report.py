@@ -35,8 +35,13 @@ class Findings:
 
     @property
     def passed(self) -> bool:
-        """Whether all parts may be used, and the whole model answers with them."""
+        """Whether all parts passed, and the whole model answers with them."""
         return all(part.passed for part in self.parts) and not self.unanswered
+
+    @property
+    def failed(self) -> bool:
+        """Whether a part may not be used, or the whole model gives no answer."""
+        return any(part.faults for part in self.parts) or bool(self.unanswered)
 
     def to_json(self, *, layers: bool) -> dict[str, Any]:
         """Everything, with or without the ranges of the layers; ``None`` where a figure is no finite number."""
@@ -94,7 +99,7 @@ def _row(part: PartReport, answers: Mapping[str, float]) -> tuple[str, ...]:
         f"{worst.cosine:.5f}",
         "" if part.tokens is None else f"{part.tokens:.0%}",
         "" if part.tokens is None else f"{answers[part.precision]:.0%}",
-        "passed" if part.passed else "[bold red]not used[/]",
+        f"[bold red]{part.verdict}[/]" if part.faults else part.verdict,
     )
 
 

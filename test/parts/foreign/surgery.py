@@ -336,16 +336,21 @@ def add_input(model: Model, name: str, kind: int, shape: list) -> None:
     model.graph.input.append(helper.make_tensor_value_info(name, kind, shape))
 
 
-def with_branches(model: Model) -> None:
-    """A merged decoder as optimum makes it: an If on use_cache_branch, whose branch with a cache takes one token."""
+def with_branches(model: Model, *, one_token: bool = True) -> None:
+    """A merged decoder as optimum makes it: an If on use_cache_branch, whose branch with a cache may take one token."""
     graph = model.graph
-    then = _branch(graph, "cached", one_token=True)
+    then = _branch(graph, "cached", one_token=one_token)
     other = _branch(graph, "fresh", one_token=False)
     del graph.node[:]
     add_input(model, "use_cache_branch", TensorProto.BOOL, [1])
     graph.node.append(
         helper.make_node(
-            "If", ["use_cache_branch"], [value.name for value in graph.output], then_branch=then, else_branch=other
+            "If",
+            ["use_cache_branch"],
+            [value.name for value in graph.output],
+            "merged",
+            then_branch=then,
+            else_branch=other,
         )
     )
 

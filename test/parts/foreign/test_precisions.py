@@ -11,12 +11,13 @@ import pytest
 onnx = pytest.importorskip("onnx", exc_type=ImportError)
 
 import surgery  # noqa: E402
-from foreign import DECODER, Change, change, picture  # noqa: E402
+from foreign import DECODER, EMBED, VISION, Change, answers, change, picture  # noqa: E402
 from grouped_attention import KNOWS_SCALES, byte_cache, grouped_attention, half_cache  # noqa: E402
 
-from vlm_ros.build.precision.passes import write_part  # noqa: E402
+from vlm_ros.build.precision.passes import PASSES, write_part  # noqa: E402
 from vlm_ros.build.validation.validating import validate_part  # noqa: E402
 from vlm_ros.core.bundle import Bundle  # noqa: E402
+from vlm_ros.core.errors import BuildFailed  # noqa: E402
 from vlm_ros.models.recording import record  # noqa: E402
 
 FORMS: dict[str, tuple[Change, str]] = {
@@ -52,6 +53,39 @@ def test_decoders_with_caches_of_floats_and_of_integers_are_not_compared(folder:
     assert "'past_key_values.0.key' is int8 here and float32 in what it is compared with" in fault
 
 
+def with_equal_branches(model: onnx.ModelProto) -> None:
+    surgery.with_branches(model, one_token=False)
+
+
+@pytest.mark.parametrize("precision", PASSES)
+def test_merged_decoder_becomes_narrow_where_its_branch_with_a_cache_reads_prompts(
+    precision: str, folder: Path
+) -> None:
+    change(folder, DECODER, with_equal_branches)
+    bundle = Bundle(folder)
+    samples = record(bundle, {}, [picture(5)], threads=1).feeds[DECODER]
+    write_part(bundle, DECODER, precision, samples)
+    report = validate_part(bundle, DECODER, precision, samples)
+    assert report.worst.correlation > 0.9, report.worst
+    assert report.size_bytes < 0.8 * report.reference_bytes
+    assert len(report.layers) > 100
+    for part in (VISION, EMBED):
+        write_part(bundle, part, precision, record(bundle, {}, [picture(5)], threads=1).feeds[part])
+    assert answers(bundle, precision)
+
+
+@pytest.mark.parametrize("precision", PASSES)
+def test_merged_decoder_is_refused_by_name_where_a_pass_would_not_reach_its_weights(
+    precision: str, folder: Path
+) -> None:
+    change(folder, DECODER, surgery.with_branches)
+    bundle = Bundle(folder)
+    samples = record(bundle, {}, [picture(5)], threads=1).feeds[DECODER]
+    with pytest.raises(BuildFailed, match="'merged' holds weights in its branches or loop .If., which would stay"):
+        write_part(bundle, DECODER, precision, samples)
+    assert bundle.precisions(DECODER) == ("fp32",)
+
+
 def spoilt_cache(model: onnx.ModelProto) -> None:
     """Keys of the new tokens that are not what a later token must see."""
     for node in model.graph.node:
@@ -77,7 +111,7 @@ def test_decoders_that_give_all_of_the_cache_and_what_is_new_agree(folder: Path)
     bundle = Bundle(folder)
     samples = record(bundle, {}, [picture(5)], threads=1).feeds[DECODER]
     assert {_tokens(feeds) for feeds in samples} > {1}
-    assert validate_part(bundle, DECODER, "int8", samples).passed
+    assert not validate_part(bundle, DECODER, "int8", samples).faults
 
 
 def _tokens(feeds: Mapping[str, np.ndarray]) -> int:

@@ -122,6 +122,23 @@ def test_choice_is_among_the_others_where_a_precision_cannot_be_made(
     assert all("fp16 not timed, refused: 'Loop_3' is a branch" in choice.reason for choice in choices.values())
 
 
+def test_precision_that_changes_nothing_is_told_of_and_not_chosen(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As INT8 weights of an encoder that has none but those of convolutions."""
+    bundle = Bundle(shutil.copytree(TINY, tmp_path / "same"))
+    monkeypatch.setitem(PASSES, "int8", lambda model, samples: model)  # type: ignore[arg-type]
+    looking = ["--images", str(images), "--pictures", "1"]
+    assert main(["quantize", str(bundle.folder), "--precision", "int8", *looking]) == 0
+    assert "embed_tokens at int8 is no smaller than fp32: none of its weights are narrower" in capsys.readouterr().out
+    assert main(["validate", str(bundle.folder), "--precision", "int8", *looking, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert {(part["verdict"], part["passed"]) for part in report["parts"]} == {("no smaller", False)}
+    assert not report["passed"]
+    choices = choose_precisions(bundle, EngineStore(), images, 1, lambda message, fraction: None)
+    assert all("int8 not timed, refused: no smaller than fp32" in choice.reason for choice in choices.values())
+
+
 def test_all_parts_stay_fp32_when_together_they_answer_otherwise(quantized: Path, images: Path) -> None:
     bundle, frames = Bundle(quantized), pictures(images, 1, seed=0)
     reference = record(bundle, {}, frames)

@@ -95,9 +95,14 @@ def all_nodes(graph: Any) -> Iterable[Node]:
     """The nodes of ``graph`` and of the graphs within them."""
     for node in graph.node:
         yield node
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from all_nodes(inner)
+        for inner in inner_graphs(node):
+            yield from all_nodes(inner)
+
+
+def inner_graphs(node: Node) -> Iterator[Any]:
+    """The branches of ``node``, or the body of its loop."""
+    for attribute in node.attribute:
+        yield from (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs)
 
 
 def all_tensors(model: Any) -> Iterator[Any]:
@@ -107,5 +112,5 @@ def all_tensors(model: Any) -> Iterator[Any]:
         for node in all_nodes(holder):
             for attribute in node.attribute:
                 yield from (attribute.t, *attribute.tensors)
-                for inner in (attribute.g, *attribute.graphs):
-                    yield from inner.initializer
+            for inner in inner_graphs(node):
+                yield from inner.initializer

@@ -8,6 +8,7 @@ from pathlib import Path
 from vlm_ros.build.key import source_of
 from vlm_ros.build.origin import MARK
 from vlm_ros.build.precision.activations import static_int8
+from vlm_ros.build.precision.branches import refuse_inner_weights, without_branches
 from vlm_ros.build.precision.files import read_model, write_model
 from vlm_ros.build.precision.fp16 import fp16_from_fp32
 from vlm_ros.build.precision.graph import Feeds, simplified
@@ -36,13 +37,15 @@ def write_part(bundle: Bundle, part: str, precision: str, samples: Sequence[Feed
     """Make ``part`` of ``bundle`` at ``precision``, in a file beside the fp32 one; its path.
 
     ``samples`` are inputs that the part meets in use. ``BadConfig`` where that precision cannot be made,
-    ``BuildFailed`` where the bundle cannot be written.
+    ``BuildFailed`` where the bundle cannot be written, or the graph holds weights in branches or loops that stay.
     """
     if precision not in PASSES:
         raise BadConfig(f"precision '{precision}' cannot be made: choose from {', '.join(PASSES)}")
     source = bundle.onnx(part)
     path = source.with_name(f"{part}_{precision}.onnx")
-    model = PASSES[precision](simplified(read_model(source)), samples)
+    wide = without_branches(simplified(read_model(source)), samples)
+    refuse_inner_weights(wide)
+    model = PASSES[precision](wide, samples)
     onnx.helper.set_model_props(model, {MARK: source_of(source)})
     write_model(model, path)
     return path

@@ -30,11 +30,11 @@ def draw_reports(reports: Sequence[PartReport], path: Path) -> None:
 
 def _draw_report(axes: Any, report: PartReport) -> None:
     worst = report.worst
-    verdict = "passed" if report.passed else "NOT USED"
+    verdict = report.verdict.upper() if report.faults else report.verdict
     size = f"{report.size_bytes / 1e6:.2f} of {report.reference_bytes / 1e6:.2f} MB"
     tokens = "" if report.tokens is None else f", {report.tokens:.0%} tokens equal"
     title = f"{report.part} {report.precision}: {verdict}, correlation {worst.correlation:.5f}{tokens}, {size}"
-    axes.set_title(title, fontsize=10, loc="left", color="black" if report.passed else _FAULT)
+    axes.set_title(title, fontsize=10, loc="left", color=_FAULT if report.faults else "black")
     places = range(len(report.layers))
     _bars(axes, places, [layer.expected for layer in report.layers], _REFERENCE, 4.0, "fp32")
     _bars(axes, places, [layer.actual for layer in report.layers], _RANGE, 1.4, report.precision)

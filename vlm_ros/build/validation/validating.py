@@ -10,6 +10,7 @@ from typing import Any
 
 from vlm_ros.build.external_data import external_files, total_bytes
 from vlm_ros.build.origin import check_origin
+from vlm_ros.build.precision.branches import without_branches
 from vlm_ros.build.precision.files import read_model
 from vlm_ros.build.precision.graph import Feeds
 from vlm_ros.build.validation.layers import Layer, compared_layers, first_fault, first_strayed
@@ -39,9 +40,18 @@ class PartReport:
     faults: tuple[str, ...]
 
     @property
+    def verdict(self) -> str:
+        """``passed``, or why that cannot be said in a word or two."""
+        if self.faults:
+            return "not used"
+        if self.precision != "fp32" and self.size_bytes >= self.reference_bytes:
+            return "no smaller"  # none of its weights are narrower: it answers as fp32 does because it is fp32
+        return "passed"
+
+    @property
     def passed(self) -> bool:
-        """Whether the part may be used."""
-        return not self.faults
+        """Whether the part may be used, and is what its precision says."""
+        return self.verdict == "passed"
 
     @property
     def worst(self) -> Agreement:
@@ -54,7 +64,7 @@ class PartReport:
 
     def to_json(self) -> dict[str, Any]:
         """Everything, and whether the part passed."""
-        return {**asdict(self), "passed": self.passed}
+        return {**asdict(self), "verdict": self.verdict, "passed": self.passed}
 
 
 def validate_part(
@@ -79,7 +89,8 @@ def validate_part(
         return _unusable(part, precision, candidate, reference, error)
     except (ValueError, KeyError) as error:
         raise BadBundle(f"'{candidate}' is not '{reference.name}' in other numbers ({error}): make it again") from error
-    layers = list(compared_layers(read_model(reference), read_model(candidate), samples))
+    wide, narrow = (without_branches(read_model(path), samples) for path in (reference, candidate))
+    layers = list(compared_layers(wide, narrow, samples))
     faults = faults_of(outputs, tokens, bundle.card.gate(precision))
     wrong = first_fault(layers)
     if wrong is not None:
