@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from vlm_ros.build.run_memory import RunMemory
     from vlm_ros.build.validation.validating import PartReport
 
-_TABLE_COLUMNS = 116
-_HEADINGS = ("part", "precision", "MB", "MSE", "Pearson", "max abs", "cosine", "tokens", "answers", "")
+_TABLE_COLUMNS = 126
+_HEADINGS = ("part", "precision", "MB", "layers", "MSE", "Pearson", "max abs", "cosine", "tokens", "answers", "")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def write_findings(findings: Findings, folder: Path) -> None:
 
 
 def show_findings(findings: Findings) -> None:
-    """A table, what is wrong, and what memory is needed."""
+    """A table, what is wrong, and what memory is needed; of layers, how many were compared, and how many there are."""
     from rich.console import Console
     from rich.table import Table
 
@@ -93,6 +93,7 @@ def _row(part: PartReport, answers: Mapping[str, float]) -> tuple[str, ...]:
         part.part,
         part.precision,
         f"{part.size_bytes / 1e6:.2f}",
+        f"{part.compared_count}/{part.layer_count}",
         f"{worst.mean_squared_error:.1e}",
         f"{worst.correlation:.5f}",
         f"{worst.max_absolute_error:.1e}",

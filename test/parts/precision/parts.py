@@ -35,6 +35,22 @@ def weight(rows: int, columns: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, rows**-0.5, (rows, columns)).astype(np.float32)
 
 
+def renamed(model: onnx.ModelProto) -> onnx.ModelProto:
+    """As another exporter names things: all but inputs and outputs is called otherwise."""
+    edges = {value.name for value in (*model.graph.input, *model.graph.output)}
+
+    def other(name: str) -> str:
+        return name if name in edges else f"other_{name}"
+
+    for node in model.graph.node:
+        node.name = other(node.name)
+        node.input[:] = map(other, node.input)
+        node.output[:] = map(other, node.output)
+    for tensor in model.graph.initializer:
+        tensor.name = other(tensor.name)
+    return model
+
+
 def rows(width: int, count: int = 8) -> dict[str, np.ndarray]:
     """Inputs of a chain."""
     return {"x": np.random.default_rng(1).normal(size=(count, width)).astype(np.float32)}

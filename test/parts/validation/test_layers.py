@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Callable
 
 import numpy as np
 import onnx
 import pytest
-from parts import chain, rows, weight
+from parts import chain, renamed, rows, weight
 
 from vlm_ros.build.precision.fp16 import fp16_from_fp32
 from vlm_ros.build.precision.graph import Array
@@ -45,7 +47,8 @@ def test_no_layer_is_named_when_fp32_was_kept_where_it_is_needed() -> None:
 
 def test_no_layer_is_named_when_weights_are_merely_rounded() -> None:
     model = planted(0, 1.0)
-    layers = list(compared_layers(model, int4_weights(model), [rows(WIDTH)]))
+    every = compared_layers(model, int4_weights(model), [rows(WIDTH)])
+    layers = [layer for layer in every if not layer.alone]
     assert [layer.name for layer in layers][:3] == ["matmul_0", "tanh_0", "matmul_1"]
     assert first_fault(layers) is None
     assert first_strayed(layers) is None
@@ -82,6 +85,35 @@ def test_layer_is_named_when_its_weights_are_spoilt(number: int, factor: float, 
     assert wrong is not None
     assert wrong.name == f"matmul_{number}"
     assert fault in wrong.fault
+
+
+@pytest.mark.parametrize("factor", [0.0, 1e-39, np.nan, np.inf])
+def test_layer_is_named_when_it_is_called_otherwise_and_needs_no_counterpart(factor: float) -> None:
+    layers = list(compared_layers(planted(0, 1.0), renamed(planted(2, factor)), [rows(WIDTH)]))
+    wrong = first_fault(layers)
+    assert wrong is not None
+    assert wrong.name == "other_matmul_2"
+    assert wrong.alone
+    assert wrong.fault.endswith("the reference has no layer of that name, and none with such values")
+    assert [layer.alone for layer in layers] == [True] * 7 + [False]
+    json.dumps(dataclasses.asdict(wrong))
+
+
+@pytest.mark.parametrize("factor", [0.0, np.nan, np.inf])
+def test_no_layer_that_is_called_otherwise_is_named_where_the_reference_has_such_values_too(factor: float) -> None:
+    layers = compared_layers(planted(2, factor), renamed(planted(2, factor)), [rows(WIDTH)])
+    assert first_fault(list(layers)) is None
+
+
+def test_masks_and_zeros_are_no_faults_where_they_have_no_counterpart() -> None:
+    model = planted(0, 1.0)
+    masked = renamed(planted(0, 1.0))
+    masked.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(-np.inf), "low"))
+    masked.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(0), "zero"))
+    make = onnx.helper.make_node
+    nodes = [make("Mul", ["x", "zero"], ["zeros"]), make("Min", ["x", "low"], ["mask"])]
+    masked.graph.node.extend(nodes)
+    assert first_fault(list(compared_layers(model, masked, [rows(WIDTH)]))) is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from parts import TINY, tiny_feeds
+from parts import TINY, renamed, tiny_feeds
 from PIL import Image
 
 from vlm_ros.build.precision.fp16 import narrowed
@@ -88,6 +88,24 @@ def test_overflow_is_named_when_the_answers_hide_it(bundle: Bundle) -> None:
     assert "infinite" in fault
     write_part(bundle, DECODER, "fp16", [tiny_feeds(DECODER)])
     assert validate_part(bundle, DECODER, "fp16", [tiny_feeds(DECODER)]).passed
+
+
+def test_report_says_how_many_layers_were_compared(bundle: Bundle) -> None:
+    """Half of the head's columns are lost in a graph whose layers are called otherwise: no layer is wrong by itself."""
+    model = renamed(onnx.load(bundle.onnx(VISION)))
+    product = [node for node in model.graph.node if node.op_type == "MatMul"][-1]
+    weight = next(tensor for tensor in model.graph.initializer if tensor.name in product.input)
+    lost = onnx.numpy_helper.to_array(weight).copy()
+    lost[:, ::2] = 0
+    weight.CopyFrom(onnx.numpy_helper.from_array(lost, weight.name))
+    onnx.save(model, bundle.folder / "onnx" / f"{VISION}_fp16.onnx")
+    report = validate_part(bundle, VISION, "fp16", [tiny_feeds(VISION)])
+    assert report.faults[-1].startswith(f"only 1 of {report.layer_count} layers are called as one of fp32's")
+    assert report.compared_count == len(report.layers) == 1
+    assert report.to_json()["compared_count"] == 1
+    write_part(bundle, VISION, "int8", [])
+    report = validate_part(bundle, VISION, "int8", [tiny_feeds(VISION)])
+    assert report.layer_count > report.compared_count > 0.7 * report.layer_count
 
 
 def planted_overflow(model: onnx.ModelProto) -> str:

@@ -45,8 +45,8 @@ def refuse_inner_weights(model: Model) -> None:
     for node in model.graph.node:
         if any(_reads(inner, weights) for inner in inner_graphs(node)):
             raise BuildFailed(
-                f"'{node.name}' holds weights in its branches or loop ({node.op_type}), which would stay as they are: "
-                "export the model without, or take a narrower file from where it comes from"
+                f"'{node.name or node.output[0]}' holds weights in its branches or loop ({node.op_type}), which would "
+                "stay as they are: export the model without, or take a narrower file from where it comes from"
             )
 
 

@@ -10,11 +10,12 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from vlm_ros.build.precision.graph import Array, Feeds
-from vlm_ros.build.precision.onnx_library import Model
+from vlm_ros.build.precision.onnx_library import Model, Node
 from vlm_ros.build.precision.probe import Probe, in_groups, layer_names
 
 _SLACK = 0.5
@@ -25,6 +26,18 @@ _STRAYED = 0.5
 
 _MASKED = np.float32(-1e30)
 """What lies below stands for minus infinity in an attention mask, whatever it saturates to; no fp16 number does."""
+
+
+_PRODUCTS = ("MatMul", "Gemm", "Conv", "Attention")
+"""What is in the names of operators, those beyond the standard among them, whose results are never all zero."""
+
+_BREAKAGES = {
+    "nan": "{0.nan} values are not a number",
+    "inf": "{0.inf} values are infinite",
+    "zero": "all values are zero",
+    "denormal": "all values are denormal, {0.magnitude:.1e} at most",
+}
+"""What no layer should give, whatever it computes."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +60,15 @@ class Range:
         return Range(low, high, self.nan + other.nan, self.inf + other.inf)
 
 
+_NOTHING = Range(math.inf, -math.inf, 0, 0)
+
+
 @dataclass(frozen=True)
 class Layer:
     """A node's result in both graphs; ``fault`` says what is wrong with its range, empty where nothing is.
 
     ``error`` is by how much it is off, as a share of the size of what the reference gives (of the root mean squares).
+    A layer ``alone`` has no counterpart in the reference: nothing is ``expected`` of it, and no ``error`` known.
     """
 
     name: str
@@ -61,31 +78,81 @@ class Layer:
     actual: Range
     fault: str
     error: float
+    alone: bool = False
 
 
 def compared_layers(reference: Model, candidate: Model, samples: Sequence[Feeds]) -> Iterator[Layer]:
-    """The layers that both graphs have, in the order of ``candidate``; its own helpers have no counterpart."""
+    """The layers of ``candidate`` that give floats, in its order, beside those of the same name in ``reference``.
+
+    Of those alone, as are all of another exporter's and the helpers of our own passes, what needs no counterpart is
+    told: that values are no numbers, infinite, or a product's all zero or denormal, where no layer of ``reference``
+    has such.
+    """
     nodes = {name: node for node in candidate.graph.node for name in node.output}
     shared = set(layer_names(reference))
-    for names in in_groups([name for name in layer_names(candidate) if name in shared]):
-        probes = Probe(reference, names), Probe(candidate, names)
-        expected: dict[str, Range] = {}
-        actual: dict[str, Range] = {}
-        kinds: dict[str, np.dtype[np.generic]] = {}
-        squares: dict[str, Array] = {}
+    usual = _Usual(reference, samples)
+    for names in in_groups(layer_names(candidate)):
+        both = [name for name in names if name in shared]
+        probes = Probe(reference, both) if both else None, Probe(candidate, names)
+        found = {name: _Found(nodes[name]) for name in names}
         for feeds in samples:
-            wanted, given = (probe.run(feeds) for probe in probes)
-            for name in names:
-                if wanted[name].dtype.kind != "f" or wanted[name].shape != given[name].shape:
-                    continue
-                kinds[name] = given[name].dtype
-                _join(expected, name, range_of(wanted[name], wanted[name]))
-                _join(actual, name, range_of(given[name], wanted[name]))
-                squares[name] = squares.get(name, 0.0) + _squares(given[name], wanted[name])
-        for name, kind in kinds.items():
-            fault = fault_of(expected[name], actual[name], kind)
-            error = _share(*squares[name])
-            yield Layer(nodes[name].name, nodes[name].op_type, str(kind), expected[name], actual[name], fault, error)
+            wanted, given = (probe.run(feeds) if probe else {} for probe in probes)
+            for name, array in given.items():
+                if array.dtype.kind == "f":
+                    found[name].add(array, wanted.get(name))
+        yield from (one.layer(usual) for one in found.values() if one.kind is not None)
+
+
+class _Found:
+    """What ``node`` gave in all samples so far."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._expected, self._actual = _NOTHING, _NOTHING
+        self._squares: Array = np.zeros(2)
+        self._alone = False
+        self.kind: np.dtype[np.generic] | None = None
+
+    def add(self, given: Array, wanted: Array | None) -> None:
+        """One more sample, and what the reference gave; ``None`` where it gave nothing of that name."""
+        self.kind = given.dtype
+        if wanted is None or wanted.dtype.kind != "f" or wanted.shape != given.shape:
+            self._alone = True
+            self._actual = self._actual.joined(_own_range(given, self._node))
+            return
+        self._expected = self._expected.joined(range_of(wanted, wanted))
+        self._actual = self._actual.joined(range_of(given, wanted))
+        self._squares = self._squares + _squares(given, wanted)
+
+    def layer(self, usual: _Usual) -> Layer:
+        """All samples together."""
+        assert self.kind is not None
+        name, operator = self._node.name or self._node.output[0], self._node.op_type
+        if self._alone:
+            fault = own_fault(self._actual, self.kind, usual)
+            return Layer(name, operator, str(self.kind), _NOTHING, self._actual, fault, 0.0, alone=True)
+        fault, error = fault_of(self._expected, self._actual, self.kind), _share(*self._squares)
+        return Layer(name, operator, str(self.kind), self._expected, self._actual, fault, error)
+
+
+class _Usual:
+    """Which breakages ``reference`` itself has in some layer, asked for only where another graph has one."""
+
+    def __init__(self, reference: Model, samples: Sequence[Feeds]) -> None:
+        self._reference = reference
+        self._samples = samples
+
+    @cached_property
+    def breakages(self) -> set[str]:
+        """As ``_breakage`` calls them."""
+        nodes = {name: node for node in self._reference.graph.node for name in node.output}
+        found: set[str] = set()
+        for names in in_groups(layer_names(self._reference)):
+            probe = Probe(self._reference, names)
+            for feeds in self._samples:
+                floats = {name: array for name, array in probe.run(feeds).items() if array.dtype.kind == "f"}
+                found |= {_breakage(_own_range(array, nodes[name]), array.dtype) for name, array in floats.items()}
+        return found
 
 
 def first_fault(layers: Sequence[Layer]) -> Layer | None:
@@ -113,22 +180,42 @@ def range_of(array: Array, expected: Array) -> Range:
 def fault_of(expected: Range, actual: Range, kind: np.dtype[np.generic]) -> str:
     """What is wrong with a layer that gives ``actual``, in numbers of ``kind``, instead of ``expected``."""
     should = f"the reference gives {expected.low:.3g} to {expected.high:.3g}"
-    if actual.nan:
-        return f"{actual.nan} values are not a number; {should}"
-    if actual.inf:
-        return f"{actual.inf} values are infinite; {should}"
-    if expected.magnitude and not actual.magnitude:
-        return f"all values are zero; {should}"
-    if 0.0 < actual.magnitude < float(np.finfo(kind.name).tiny):
-        return f"all values are denormal, {actual.magnitude:.1e} at most; {should}"
+    breakage = _breakage(actual, kind)
+    if breakage and (breakage != "zero" or expected.magnitude):
+        return f"{_BREAKAGES[breakage].format(actual)}; {should}"
     slack = _SLACK * (expected.high - expected.low) + _SLACK * expected.magnitude * (expected.high == expected.low)
     if actual.low < expected.low - slack or actual.high > expected.high + slack:
         return f"values reach from {actual.low:.3g} to {actual.high:.3g}; {should}"
     return ""
 
 
-def _join(ranges: dict[str, Range], name: str, new: Range) -> None:
-    ranges[name] = ranges[name].joined(new) if name in ranges else new
+def own_fault(actual: Range, kind: np.dtype[np.generic], usual: _Usual) -> str:
+    """As ``fault_of`` where nothing is known of what the layer should give, but what is ``usual`` in the reference."""
+    breakage = _breakage(actual, kind)
+    if not breakage or breakage in usual.breakages:
+        return ""
+    return f"{_BREAKAGES[breakage].format(actual)}; the reference has no layer of that name, and none with such values"
+
+
+def _breakage(actual: Range, kind: np.dtype[np.generic]) -> str:
+    """Which of ``_BREAKAGES`` a layer shows; empty for none."""
+    if actual.nan or actual.inf:
+        return "nan" if actual.nan else "inf"
+    if actual.low > actual.high:
+        return ""
+    if not actual.magnitude:
+        return "zero"
+    return "denormal" if actual.magnitude < float(np.finfo(kind.name).tiny) else ""
+
+
+def _own_range(array: Array, node: Node) -> Range:
+    """The range of what ``node`` gives, as far as it can be wrong by itself: masks may be minus infinity, or zero."""
+    nan = int(np.isnan(array).sum())
+    if any(word in node.op_type for word in _PRODUCTS):
+        finite = array[np.isfinite(array)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (math.inf, -math.inf)
+        return Range(low, high, nan, int(np.isinf(array).sum()))
+    return Range(math.inf, -math.inf, nan, int(np.isposinf(array).sum()))
 
 
 def _squares(array: Array, expected: Array) -> Array:

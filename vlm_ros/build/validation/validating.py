@@ -13,6 +13,8 @@ from vlm_ros.build.origin import check_origin
 from vlm_ros.build.precision.branches import without_branches
 from vlm_ros.build.precision.files import read_model
 from vlm_ros.build.precision.graph import Feeds
+from vlm_ros.build.precision.onnx_library import Model
+from vlm_ros.build.precision.probe import layer_names
 from vlm_ros.build.validation.layers import Layer, compared_layers, first_fault, first_strayed
 from vlm_ros.build.validation.outputs import compared_outputs, faults_of
 from vlm_ros.core.agreement import Agreement
@@ -27,6 +29,7 @@ _NO_AGREEMENT = Agreement(math.nan, math.nan, math.nan, math.nan)
 class PartReport:
     """``outputs`` by name; ``tokens`` is the share of equal next tokens, ``None`` for parts that have none.
 
+    ``layers`` are those with a counterpart in fp32, and those that are wrong without one; ``layer_count`` counts all.
     ``faults`` says which bounds do not hold and which layer fails first; empty where the part may be used.
     """
 
@@ -37,6 +40,7 @@ class PartReport:
     outputs: Mapping[str, Agreement]
     tokens: float | None
     layers: Sequence[Layer]
+    layer_count: int
     faults: tuple[str, ...]
 
     @property
@@ -54,6 +58,11 @@ class PartReport:
         return self.verdict == "passed"
 
     @property
+    def compared_count(self) -> int:
+        """How many layers have a counterpart in fp32; others are told of only where they need none to be wrong."""
+        return sum(not layer.alone for layer in self.layers)
+
+    @property
     def worst(self) -> Agreement:
         """Of the output that correlates least: not at all where that is no number; of none where none was compared."""
         return min(
@@ -64,7 +73,8 @@ class PartReport:
 
     def to_json(self) -> dict[str, Any]:
         """Everything, and whether the part passed."""
-        return {**asdict(self), "verdict": self.verdict, "passed": self.passed}
+        derived = {"compared_count": self.compared_count, "verdict": self.verdict, "passed": self.passed}
+        return {**asdict(self), **derived}
 
 
 def validate_part(
@@ -99,11 +109,24 @@ def validate_part(
     if strayed is not None:
         off = f"off by {strayed.error:.0%} of its size"
         faults.append(f"first layer that strays '{strayed.name}' ({strayed.operator}, {strayed.dtype}): {off}")
+    if faults and wrong is None and not _same_names(wide, narrow):
+        compared = sum(not layer.alone for layer in layers)
+        faults.append(
+            f"only {compared} of {len(layers)} layers are called as one of fp32's and could be compared: no other is "
+            "wrong by itself, with values that are no numbers, infinite, or all zero"
+        )
     sizes = total_bytes(candidate), total_bytes(reference)
-    return PartReport(part, precision, *sizes, outputs, tokens, layers, tuple(faults))
+    told = [layer for layer in layers if layer.fault or not layer.alone]
+    return PartReport(part, precision, *sizes, outputs, tokens, told, len(layers), tuple(faults))
+
+
+def _same_names(reference: Model, candidate: Model) -> bool:
+    """Whether most layers of ``reference`` are in ``candidate``, as in one that was made of it, or exported alike."""
+    names = set(layer_names(reference))
+    return 2 * len(names.intersection(layer_names(candidate))) > len(names)
 
 
 def _unusable(part: str, precision: str, candidate: Path, reference: Path, error: VlmRosError) -> PartReport:
     """The report on a part that ``error`` keeps from being compared; its size is that of the graph's file alone."""
     sizes = candidate.stat().st_size, total_bytes(reference)
-    return PartReport(part, precision, *sizes, {}, None, (), (str(error),))
+    return PartReport(part, precision, *sizes, {}, None, (), 0, (str(error),))
