@@ -131,6 +131,13 @@ class Bundle:
         if "fp32" in files and self._can_be_made(precision):
             missing = self.folder / "onnx" / f"{part}_{precision}.onnx"
             raise BadBundle(f"no '{missing}': make it with  vlm_ros quantize {self.folder} --precision {precision}")
+        if files and precision == "fp32":  # which is asked for by what makes or compares others, not by a user
+            raise BadBundle(
+                f"'{self.folder}' has '{part}' at {', '.join(files)}, and lacks fp32, which other precisions are made "
+                "of and compared with: get it from where the model comes from, or make it of the checkpoint "
+                "(vlm_ros export CHECKPOINT --out DIR); what is there is run as it is, and built by  "
+                f"vlm_ros build {self.folder}"
+            )
         if files:
             raise BadBundle(
                 f"'{self.folder}' has '{part}' at {', '.join(files)}, not at {precision}: choose one of these"

@@ -230,3 +230,20 @@ def test_check_on_no_picture_is_refused(
 def test_command_is_named_when_the_precision_was_not_made(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", str(TINY), "--precision", "q4", "--images", str(images), "--pictures", "1"]) == 2
     assert f"vlm_ros quantize {TINY} --precision q4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["validate"], ["validate", "--precision", "fp16"], ["quantize"], ["build", "--precision", "auto"]],
+    ids=" ".join,
+)
+def test_fp32_is_what_is_missed_where_others_left_it_out(
+    words: list[str], images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(TINY, tmp_path / "narrow")
+    for part in PARTS:
+        (folder / "onnx" / f"{part}.onnx").rename(folder / "onnx" / f"{part}_fp16.onnx")
+    assert main([*words, str(folder), "--images", str(images), "--pictures", "1"]) == 2
+    said = capsys.readouterr().err
+    assert re.search(r"at fp16, and lacks fp32, which .*vlm_ros export .*vlm_ros build .*narrow", said), said
+    assert main(["build", str(folder)]) == 0
