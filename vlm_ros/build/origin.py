@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vlm_ros.build.key import source_of
 from vlm_ros.build.protobuf import fields
+from vlm_ros.build.run_preflight import Graphs
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
 
@@ -28,6 +29,12 @@ def check_origin(bundle: Bundle, part: str, precision: str) -> None:
             f"'{bundle.onnx(part, precision)}' was made of an older '{bundle.onnx(part).name}': make it again with  "
             f"vlm_ros quantize {bundle.folder} --precision {precision}"
         )
+
+
+def check_origins(bundle: Bundle, graphs: Graphs) -> None:
+    """As ``check_origin``, of each part that is to be run, as the ONNX file or as an engine that was built of it."""
+    for part, (_, precision) in graphs.items():
+        check_origin(bundle, part, precision)
 
 
 def is_stale(bundle: Bundle, part: str, precision: str) -> bool:

@@ -76,19 +76,22 @@ def load_checked(bundle: Bundle, precision: str, runtime: str = "", batch: int =
     """The model of ``bundle``, and how many questions it may answer at once, as memory allows, at most ``batch``.
 
     It runs the ONNX files at ``precision`` or, where ``runtime`` is named, the engines that were built for it.
-    ``NotEnoughMemory`` before a board runs out of it.
+    ``NotEnoughMemory`` before a board runs out of it, ``BadBundle`` where a part was made of an older fp32 graph.
     """
+    from vlm_ros.build.origin import check_origins
     from vlm_ros.build.run_preflight import batch_limit, check_run_memory
     from vlm_ros.models.loading import load_model
 
-    if not runtime:
+    built_for = 1
+    if runtime:
+        graphs, built_for = _engines_of(bundle, precision or "fp32", runtime, batch)
+    else:
         graphs = _files_of(bundle, precision)
-        check_run_memory(bundle, graphs)
-        limit = batch_limit(bundle, graphs, batch)
-        return load_model(bundle, precision=precision), limit
-    graphs, built_for = _engines_of(bundle, precision or "fp32", runtime, batch)
+    check_origins(bundle, graphs)
     check_run_memory(bundle, graphs, batch=built_for)
     limit = batch_limit(bundle, graphs, batch)
+    if not runtime:
+        return load_model(bundle, precision=precision), limit
     return load_model(bundle, {part: path for part, (path, _) in graphs.items()}), limit
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from vlm_ros.build.lock import hold
 from vlm_ros.build.manifest import MANIFEST
+from vlm_ros.build.origin import check_origins
 from vlm_ros.build.preflight import available_bytes
 from vlm_ros.build.run_preflight import Graphs, check_run_memory, run_peak_bytes
 from vlm_ros.build.wanted import WantedEngines
@@ -204,6 +205,7 @@ class Service:
         manifests = [path.parent / MANIFEST for path, _ in graphs.values()]
         with ExitStack() as held:
             held.enter_context(hold(filter(Path.is_file, manifests)))
+            check_origins(self._bundle, graphs)
             if self._config.check_memory:
                 check_run_memory(self._bundle, graphs, batch=self._batch)
             paths: Mapping[str, Path] = {part: path for part, (path, _) in graphs.items()}

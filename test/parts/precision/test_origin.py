@@ -8,14 +8,20 @@ from pathlib import Path
 import onnx
 import pytest
 from parts import TINY
+from PIL import Image
 
 from vlm_ros.build.building import build_bundle
 from vlm_ros.build.origin import MARK, is_stale, mark_of
 from vlm_ros.build.precision.passes import write_part
 from vlm_ros.build.store import EngineStore
 from vlm_ros.build.validation.validating import validate_part
+from vlm_ros.build.vendors import ONNXRUNTIME
+from vlm_ros.cli import main
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
+from vlm_ros.models.loading import parts_of
+from vlm_ros.service.config import ServiceConfig
+from vlm_ros.service.opening import open_service
 
 PART = "embed_tokens"
 
@@ -56,6 +62,36 @@ def test_file_is_refused_with_what_to_do_when_its_source_was_exported_anew(bundl
             use()
     write_part(bundle, PART, "int8", [])
     build_bundle(bundle, store, precision="int8", parts=[PART])
+
+
+def test_nobody_answers_with_a_file_of_an_older_graph(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a command nor a node, on the ONNX files or on engines that were built of them before."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for part in parts_of(bundle):
+        write_part(bundle, part, "int8", [])
+    build_bundle(bundle, EngineStore(), precision="int8")
+    Image.new("RGB", (32, 32)).save(tmp_path / "grey.png")
+    words = [
+        "ask",
+        str(tmp_path / "grey.png"),
+        "Where?",
+        "--model",
+        str(bundle.folder),
+        "--precision",
+        "int8",
+        "--json",
+    ]
+    settings = ServiceConfig(precision="int8", threads=1)
+    assert main(words) == 0
+    open_service(bundle, settings, EngineStore()).close()
+    export_anew(bundle)
+    for more in ([], ["--runtime", ONNXRUNTIME]):
+        assert main([*words, *more]) == 2
+        assert "embed_tokens_int8.onnx' was made of an older 'embed_tokens.onnx'" in capsys.readouterr().err
+    with pytest.raises(BadBundle, match="was made of an older"):
+        open_service(bundle, settings, EngineStore())
 
 
 def test_file_is_taken_when_nobody_marked_it(bundle: Bundle) -> None:
