@@ -84,6 +84,8 @@ def _findings(
         parts += [
             validate_part(bundle, part, precision, feeds, runners.get(part)) for part, feeds in reference.feeds.items()
         ]
+        if precision == "fp32" and not runners:
+            continue  # these are the answers that all others are compared with
         graphs = {part: bundle.onnx(part, precision) for part in reference.feeds}
         try:
             answers[precision] = answer_agreement(bundle, record(bundle, graphs, frames), reference)

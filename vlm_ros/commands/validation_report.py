@@ -81,6 +81,8 @@ def show_findings(findings: Findings) -> None:
     for part in findings.parts:
         for fault in part.faults:
             console.print(f"{part.part} at {part.precision}: {fault}", style="red", markup=False, soft_wrap=True)
+    if any(part.verdict == "not compared" for part in findings.parts):
+        print("fp32 is what the others are compared with: --checkpoint DIR compares it with what it was exported from")
     for precision, reason in findings.unanswered.items():
         console.print(f"no answers at {precision}: {reason}", style="red", markup=False, soft_wrap=True)
     for precision, memory in findings.memory.items():
@@ -88,19 +90,26 @@ def show_findings(findings: Findings) -> None:
 
 
 def _row(part: PartReport, answers: Mapping[str, float]) -> tuple[str, ...]:
-    worst = part.worst
     return (
         part.part,
         part.precision,
         f"{part.size_bytes / 1e6:.2f}",
+        *(_figures(part) if part.outputs else [""] * 5),
+        "" if part.tokens is None else f"{part.tokens:.0%}",
+        "" if part.tokens is None else f"{answers[part.precision]:.0%}",
+        f"[bold red]{part.verdict}[/]" if part.faults else part.verdict,
+    )
+
+
+def _figures(part: PartReport) -> tuple[str, ...]:
+    """How many layers were compared, and how far the worst output is off."""
+    worst = part.worst
+    return (
         f"{part.compared_count}/{part.layer_count}",
         f"{worst.mean_squared_error:.1e}",
         f"{worst.correlation:.5f}",
         f"{worst.max_absolute_error:.1e}",
         f"{worst.cosine:.5f}",
-        "" if part.tokens is None else f"{part.tokens:.0%}",
-        "" if part.tokens is None else f"{answers[part.precision]:.0%}",
-        f"[bold red]{part.verdict}[/]" if part.faults else part.verdict,
     )
 
 

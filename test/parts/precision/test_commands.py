@@ -81,6 +81,22 @@ def test_table_and_faults_are_shown(quantized: Path, images: Path, capsys: pytes
     assert "decoder_model_merged at q4: 'logits': correlation 0." in shown
 
 
+def test_fp32_is_not_said_to_have_passed_where_it_is_the_reference(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["validate", str(TINY), "--images", str(images), "--pictures", "1", "--out", str(tmp_path)]
+    assert main([*words, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert {(part["precision"], part["verdict"]) for part in report["parts"]} == {("fp32", "not compared")}
+    assert not report["passed"]
+    assert report["answers"] == {}
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert "not compared" in shown
+    assert "--checkpoint DIR compares it" in shown
+    assert "passed" not in shown
+
+
 def test_choice_passes_its_gate_and_is_found_by_the_next_start(
     quantized: Path, images: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,7 @@ from vlm_ros.build.validation.picture import draw_reports
 from vlm_ros.build.validation.validating import validate_part
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
+from vlm_ros.runtime.opening import runner_for
 
 DECODER, VISION = "decoder_model_merged", "vision_encoder"
 
@@ -31,8 +32,17 @@ def bundle(tmp_path: Path) -> Bundle:
     return Bundle(shutil.copytree(TINY, tmp_path / "tiny"))
 
 
-def test_part_passes_when_it_is_the_reference(bundle: Bundle) -> None:
+def test_reference_is_not_compared_with_itself(bundle: Bundle, tmp_path: Path) -> None:
     report = validate_part(bundle, DECODER, "fp32", [tiny_feeds(DECODER)])
+    assert report.verdict == "not compared"
+    assert not report.passed
+    assert not report.faults
+    assert report.size_bytes == report.reference_bytes == bundle.onnx(DECODER).stat().st_size
+    draw_reports([report], tmp_path / "report.png")
+
+
+def test_reference_passes_beside_the_checkpoint(bundle: Bundle) -> None:
+    report = validate_part(bundle, DECODER, "fp32", [tiny_feeds(DECODER)], runner_for(bundle.onnx(DECODER)))
     assert report.passed
     assert report.tokens == 1.0
     assert report.worst.max_absolute_error == 0.0
@@ -163,14 +173,16 @@ def test_part_is_not_used_where_it_cannot_be_loaded(
 
 
 def test_part_is_not_used_where_nothing_was_compared(bundle: Bundle, tmp_path: Path) -> None:
-    report = validate_part(bundle, VISION, "fp32", [])
+    write_part(bundle, VISION, "int8", [])
+    report = validate_part(bundle, VISION, "int8", [])
     assert report.faults == (NOT_COMPARED,)
     assert math.isnan(report.worst.correlation)
     draw_reports([report], tmp_path / "report.png")
 
 
 def test_worst_is_the_output_that_is_no_number(bundle: Bundle) -> None:
-    report = validate_part(bundle, VISION, "fp32", [tiny_feeds(VISION)])
+    write_part(bundle, VISION, "int8", [])
+    report = validate_part(bundle, VISION, "int8", [tiny_feeds(VISION)])
     (good,) = report.outputs.values()
     bad = replace(good, correlation=math.nan)
     for outputs in ({"one": good, "two": bad}, {"one": bad, "two": good}):
