@@ -47,6 +47,32 @@ def test_mask_is_no_overflow_when_it_stands_for_minus_infinity() -> None:
     assert peaks["x"].magnitude < 10
 
 
+@pytest.mark.parametrize("factor", [1.0, 300.0, 1e-3], ids=["ordinary", "large", "small"])
+@pytest.mark.parametrize(
+    ("operator", "attributes"),
+    [
+        ("ReduceL2", {"keepdims": 1}),
+        ("LpNormalization", {"axis": -1}),
+        ("LpNormalization", {"axis": -1, "p": 1}),
+        ("MeanVarianceNormalization", {"axes": [1]}),
+    ],
+    ids=str,
+)
+def test_squares_inside_a_norm_count(operator: str, attributes: dict, factor: float) -> None:
+    """300 times and a thousandth of ordinary numbers are in fp16's range, and their squares are not."""
+    model = chain(weight(WIDTH, WIDTH))
+    scaled = onnx.helper.make_node("Mul", ["t0", "factor"], ["scaled"], "scaled")
+    node = onnx.helper.make_node(operator, ["scaled"], ["norm"], "norm", **attributes)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(factor), "factor"))
+    model.graph.node.extend([scaled, node])
+    del model.graph.output[:]
+    model.graph.output.append(onnx.helper.make_tensor_value_info("norm", TensorProto.FLOAT, None))
+    made = fp16_from_fp32(model, [rows(WIDTH)])
+    norm = next(other for other in made.graph.node if other.name == "norm")
+    narrow = factor == 1.0 or attributes.get("p") == 1
+    assert kinds_of(made)[norm.input[0]] == (TensorProto.FLOAT16 if narrow else TensorProto.FLOAT)
+
+
 def test_sum_inside_a_mean_counts() -> None:
     model = chain(weight(WIDTH, WIDTH))
     model.graph.node.extend([onnx.helper.make_node("ReduceMean", ["big"], ["mean"], "mean", keepdims=1)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,16 @@ SMALLEST = 6.104e-5
 _MASKED = np.float32(-1e30)
 """What lies below stands for minus infinity in an attention mask, and still does when it saturates."""
 
-_SQUARES_INSIDE = ("LayerNormalization", "RMSNormalization", "InstanceNormalization", "GroupNormalization")
+_POWERS_INSIDE = (
+    "LayerNormalization",
+    "RMSNormalization",
+    "InstanceNormalization",
+    "GroupNormalization",
+    "MeanVarianceNormalization",
+    "LpNormalization",
+    "ReduceL2",
+)
+"""Operators that sum up powers of what they read, squares but for ``p``."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +66,21 @@ def leaves_fp16(node: Node, peaks: Mapping[str, Peak]) -> bool:
     """Whether ``node`` meets tensors too large or too small for fp16: into it, out of it, or summed up on the way."""
     into = [peaks[name] for name in node.input if name in peaks]
     out = [peaks[name] for name in node.output if name in peaks]
-    magnitudes = [peak.magnitude for peak in (*into, *out)]
-    if node.op_type in _SQUARES_INSIDE:
-        magnitudes += [peak.magnitude**2 for peak in into[:1]]
-    if node.op_type == "ReduceMean":
-        magnitudes += [peak.magnitude * into[0].elements / peak.elements for peak in out if peak.elements]
+    magnitudes = [*(peak.magnitude for peak in (*into, *out)), *_magnitudes_inside(node, into, out)]
     return any(not magnitude <= LARGEST or 0 < magnitude < SMALLEST for magnitude in magnitudes)
+
+
+def _magnitudes_inside(node: Node, into: Sequence[Peak], out: Sequence[Peak]) -> Iterator[float]:
+    """What ``node`` sums up on its way from ``into`` to ``out``."""
+    if node.op_type == "ReduceMean":
+        yield from (peak.magnitude * into[0].elements / peak.elements for peak in out if peak.elements)
+    power = next((attribute.i for attribute in node.attribute if attribute.name == "p"), 2)
+    if node.op_type in _POWERS_INSIDE:
+        yield from (peak.magnitude**power for peak in into[:1])
+    if node.op_type == "ReduceL2":
+        yield from (peak.magnitude**power for peak in out)
+    if node.op_type == "LpNormalization":  # it has divided by the norm
+        yield from ((into[0].magnitude / peak.magnitude) ** power for peak in out if peak.magnitude)
 
 
 def _peak(array: Array) -> Peak:
