@@ -10,6 +10,7 @@ pytest.importorskip("torch", exc_type=ImportError)
 import torch
 from safetensors.torch import load_file, save_file
 
+from vlm_ros.build.packing import verify
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.export import onnx_export
@@ -68,6 +69,7 @@ def test_export_replaces_graphs_and_keeps_foreign_files_when_the_bundle_is_there
     assert (out / "README.md").read_text() == "measured"
     assert Bundle(out).parts == ("decoder_model_merged", "embed_tokens", "vision_encoder")
     assert not (out / "onnx" / "decoder_model_merged_q4.onnx").exists()
+    assert verify(out) == []
 
 
 def test_weights_get_a_file_of_their_own_when_they_are_many(checkpoint, tmp_path, monkeypatch):

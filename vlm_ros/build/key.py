@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlm_ros.build.builder import EngineBuilder
-from vlm_ros.build.checksum import sha256_of
 from vlm_ros.build.external_data import external_files
+from vlm_ros.core.checksum import sha256_of
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlm_ros.build.checksum import sha256_of
 from vlm_ros.build.key import EngineKey
+from vlm_ros.core.checksum import sha256_of
 
 ENGINE = "engine"
 """The file that a runner opens."""

@@ -14,19 +14,18 @@ import json
 import os
 import shutil
 import tarfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from vlm_ros.build.checksum import sha256_of
 from vlm_ros.build.external_data import external_files
 from vlm_ros.build.wanted import chosen_parts
 from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.checksum import sha256_of
 from vlm_ros.core.errors import BadBundle, BadConfig
 from vlm_ros.core.lfs import check_content
-
-CHECKSUMS = "checksums.json"
+from vlm_ros.core.seal import CHECKSUMS, files_in, sealed_files
 
 _BESIDE = ("*.json", "*.jinja", "*.txt", "*.md", "LICENSE*", "NOTICE*")
 """What is taken along from beside the graphs: settings, words, and what a licence wants to travel with the model."""
@@ -51,8 +50,8 @@ def pack(
 
     ``precisions`` are those to take along, empty: all; a part that has none of them comes at the most faithful that
     there is, since the model does not run without it. ``parts`` are those that it is run from, empty: all.
-    Raises ``BadBundle`` where no part has such a precision or a file is missing, ``BadConfig`` where ``archive``
-    cannot be written.
+    Raises ``BadBundle`` where no part has such a precision, or a file is missing or differs from the checksums that
+    ``bundle`` has, ``BadConfig`` where ``archive`` cannot be written.
     """
     files = _files(bundle, chosen_parts(bundle, parts), precisions)
     with _appearing(archive) as partial:
@@ -60,6 +59,7 @@ def pack(
             raise BadConfig(f"'{archive}' is a folder: give the archive a name, as in '{archive / bundle.name}.tar'")
         with tarfile.open(partial, "w", dereference=True) as tar:
             checksums = {name: sha256_of(path) for name, path in _told(files, on_file)}
+            _check_seal(bundle.folder, checksums)
             _add_text(tar, CHECKSUMS, json.dumps(checksums, indent=2) + "\n")
             for name, path in files.items():
                 tar.add(path, name, recursive=False)
@@ -86,16 +86,30 @@ def unpack(archive: Path, folder: Path, on_file: OnFile = lambda *_: None) -> Bu
 
 
 def verify(folder: Path) -> list[str]:
-    """What differs from the checksums that ``folder`` was packed with, a line each; empty: nothing.
+    """What differs from the checksums that ``folder`` has, a line each; empty: nothing.
 
     A file that they do not name differs as well: a graph that was added may be the one that is run.
     ``BadBundle`` where there are no checksums.
     """
-    expected = Bundle(folder).json(CHECKSUMS)
+    expected = sealed_files(folder)
     if not expected:
-        raise BadBundle(f"'{folder / CHECKSUMS}' names no files: copy the bundle again")
+        raise BadBundle(
+            f"'{folder}' has no {CHECKSUMS} that names its files, so there is nothing to compare them with: copy it "
+            f"again with it or, where you trust what lies there, make it with  vlm_ros bundle seal {folder}"
+        )
     problems = [_problem(folder / name, name, checksum) for name, checksum in expected.items()]
-    return [*filter(None, problems), *(f"{name} was added" for name in _added(folder, expected))]
+    return [*filter(None, problems), *(f"{name} was added" for name in files_in(folder) if name not in expected)]
+
+
+def _check_seal(folder: Path, checksums: Mapping[str, str]) -> None:
+    """``BadBundle`` where ``checksums``, as the files are now, differ from those that ``folder`` has."""
+    sealed = sealed_files(folder)
+    differing = [name for name, checksum in checksums.items() if sealed.get(name, checksum) != checksum]
+    if differing:
+        raise BadBundle(
+            f"'{folder}' differs from its {CHECKSUMS} in {', '.join(differing)}: copy it again or, where you changed "
+            f"that yourself,  vlm_ros bundle seal {folder}"
+        )
 
 
 def _problem(path: Path, name: str, checksum: object) -> str:
@@ -106,14 +120,6 @@ def _problem(path: Path, name: str, checksum: object) -> str:
         return "" if sha256_of(path) == checksum else f"{name} is damaged or was changed"
     except OSError as error:
         return f"{name} cannot be read ({error.strerror})"
-
-
-def _added(folder: Path, expected: Iterable[str]) -> list[str]:
-    """The names of files in ``folder`` that are not ``expected``, hidden ones aside; ``onnx`` may be a link."""
-    known = {folder / CHECKSUMS, *(folder / name for name in expected)}
-    added = {*folder.rglob("*"), *(folder / "onnx").rglob("*")} - known
-    names = {path.relative_to(folder) for path in added if path.is_file()}
-    return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
 
 
 def _files(bundle: Bundle, parts: Sequence[str], precisions: Collection[str]) -> dict[str, Path]:

@@ -26,15 +26,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     unpack = actions.add_parser("unpack", help="check every byte of an archive and make a bundle of it")
     unpack.add_argument("archive", type=Path, metavar="FILE", help="what `pack` wrote")
     unpack.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the bundle, a new one")
-    verify = actions.add_parser("verify", help="compare an unpacked bundle with its checksums")
-    verify.add_argument("bundle", metavar="BUNDLE", help="name or folder of a model")
-    for action in (pack, unpack, verify):
+    verify = actions.add_parser("verify", help="compare a bundle with the checksums that came with it")
+    seal = actions.add_parser("seal", help="make the checksums of a bundle that came without, or that you changed")
+    for action in (verify, seal):
+        action.add_argument("bundle", metavar="BUNDLE", help="name or folder of a model")
+    for action in (pack, unpack, verify, seal):
         action.add_argument("--json", action="store_true", help="print one JSON object on one line")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the action says; status 1 where a bundle differs from its checksums."""
-    return {"pack": _pack, "unpack": _unpack, "verify": _verify}[arguments.action](arguments)
+    return {"pack": _pack, "unpack": _unpack, "verify": _verify, "seal": _seal}[arguments.action](arguments)
 
 
 def _pack(arguments: argparse.Namespace) -> int:
@@ -79,6 +81,16 @@ def _verify(arguments: argparse.Namespace) -> int:
     if not arguments.json:
         print("\n".join(problems), file=sys.stderr)
     return DIFFERS if problems else 0
+
+
+def _seal(arguments: argparse.Namespace) -> int:
+    from vlm_ros.core.seal import seal
+
+    bundle = Bundle(find_bundle(arguments.bundle))
+    _check_beside_graphs(bundle)
+    checksums = seal(bundle.folder)
+    _say(arguments, {"bundle": str(bundle.folder), "checksums": checksums}, f"{bundle.folder}: {len(checksums)} files")
+    return 0
 
 
 def _say(arguments: argparse.Namespace, content: dict[str, object], line: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from vlm_ros.core.context import factors_change_after
 from vlm_ros.core.errors import BadBundle, require
 from vlm_ros.core.families import Family, family_of
+from vlm_ros.core.seal import seal
 from vlm_ros.export.bundle_files import read_json, write_bundle_files
 from vlm_ros.export.steps import OnStep, say_nothing
 
@@ -47,6 +48,8 @@ def export_bundle(
         from vlm_ros.export.graphs import export_graphs
 
         agreements = export_graphs(f"vlm_ros.export.{family.module}", checkpoint, folder / "onnx", opset, on_step)
+        on_step("keep the checksums", 1.0)
+        seal(folder, beside=out)
     _warn_of_border(checkpoint)
     return agreements
 

@@ -13,6 +13,7 @@ from onnx_bytes import model_with_data
 from vlm_ros.build.packing import pack, unpack, verify
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle, BadConfig
+from vlm_ros.core.seal import seal
 
 TINY = Bundle(Path(__file__).parents[2] / "bundles" / "tiny_llava")
 
@@ -191,8 +192,18 @@ def test_a_file_that_was_added_is_named(folder):
 
 def test_checksums_of_nothing_verify_nothing(tmp_path):
     (tmp_path / "checksums.json").write_text("{}")
-    with pytest.raises(BadBundle, match="names no files"):
+    with pytest.raises(BadBundle, match="no checksums.json that names its files.*vlm_ros bundle seal"):
         verify(tmp_path)
+
+
+def test_what_was_changed_since_it_was_sealed_is_packed_only_once_it_is_sealed_again(folder):
+    seal(folder)
+    (folder / "model_card.json").write_text("{}")
+    with pytest.raises(BadBundle, match=r"differs from its checksums.json in model_card.json: .*vlm_ros bundle seal"):
+        pack(Bundle(folder), folder.with_suffix(".tar"))
+    assert not folder.with_suffix(".tar").exists()
+    seal(folder)
+    pack(Bundle(folder), folder.with_suffix(".tar"))
 
 
 def test_a_name_that_no_file_can_have_differs(tmp_path):

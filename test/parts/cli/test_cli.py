@@ -247,6 +247,16 @@ def test_pack_refuses_a_precision_that_nobody_knows(tmp_path):
     assert "no precision int3" in result.stderr
 
 
+def test_a_bundle_without_checksums_is_verified_once_it_is_sealed(tmp_path):
+    folder = shutil.copytree(BUNDLE, tmp_path / "model")
+    unsealed = vlm_ros("bundle", "verify", folder)
+    assert unsealed.returncode == 2
+    assert f"vlm_ros bundle seal {folder}" in unsealed.stderr
+    sealed = json.loads(vlm_ros("bundle", "seal", folder, "--json").stdout)
+    assert "onnx/embed_tokens.onnx" in sealed["checksums"]
+    assert vlm_ros("bundle", "verify", folder).returncode == 0
+
+
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "preprocessor_config.json"])
 def test_pack_refuses_a_bundle_that_lacks_what_no_graph_names(tmp_path, name):
     folder = Path(shutil.copytree(BUNDLE, tmp_path / "model"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from vlm_ros.build.external_data import external_files
 from vlm_ros.build.key import source_of
 from vlm_ros.build.origin import MARK
 from vlm_ros.build.precision.activations import static_int8
@@ -17,6 +18,7 @@ from vlm_ros.build.precision.per_token import dynamic_int8
 from vlm_ros.build.precision.weight_only import int4_weights, int8_weights
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadConfig
+from vlm_ros.core.seal import note
 
 Pass = Callable[[Model, Sequence[Feeds]], Model]
 """From an fp32 graph and inputs that it meets in use to the graph of another precision; both stay as they are."""
@@ -48,4 +50,5 @@ def write_part(bundle: Bundle, part: str, precision: str, samples: Sequence[Feed
     model = PASSES[precision](wide, samples)
     onnx.helper.set_model_props(model, {MARK: source_of(source)})
     write_model(model, path)
+    note(bundle.folder, (path, *external_files(path)))
     return path
