@@ -21,6 +21,9 @@ is cast, 1.8 to 2.1 for INT8 and INT4 that are read as they are, and 3.1 to 4.2 
 beside: 1.1, 2.9, 0.8 to 1.3 and 2.9.
 """
 
+_ONE_FILE_BYTES = 1_500_000_000
+"""Models with more weights keep most of them beside the graph."""
+
 _PLAN_COPIES = 3.5
 """Of a narrow plan of another vendor, which does not tell what its weights are."""
 
@@ -68,6 +71,16 @@ def run_peak_bytes(bundle: Bundle, graphs: Graphs, batch: int = 1) -> int:
     """
     loaded = sum(_loaded_bytes(path, precision) for path, precision in graphs.values())
     return loaded + CACHES * cache_bytes(bundle.config) + (batch - 1) * _row_bytes(bundle)
+
+
+def about_run_bytes(weight_bytes: float, precision: str, parts: int) -> int:
+    """As ``run_peak_bytes`` on a processor, of a model of which the size of the weights is known, and no more.
+
+    So without the cache. ``precision`` is one of those that ``core.catalogue`` knows the size of.
+    """
+    copies = _COPIES if weight_bytes <= _ONE_FILE_BYTES else _EXTERNAL_COPIES
+    by_precision = {"fp32": copies.wide, "fp16": copies.half}
+    return int(parts * SESSION_BYTES + weight_bytes * by_precision.get(precision, copies.unpacked))
 
 
 def _row_bytes(bundle: Bundle) -> int:

@@ -227,8 +227,17 @@ def test_models_lists_families_public_models_and_bundles():
     listed = json.loads(vlm_ros("models", "--json").stdout)
     assert {"llava"} <= {family["module"] for family in listed["families"]}
     assert all(model["weights_gb"]["q4"] < model["weights_gb"]["fp32"] for model in listed["models"])
+    assert all(model["memory_gb"]["fp32"] > model["weights_gb"]["fp32"] for model in listed["models"])
     assert "demo" in listed["bundles"]
-    assert all(model["source"] in vlm_ros("models", COLUMNS="300").stdout for model in listed["models"][:1])
+    assert 0.02 < listed["bundles_memory_gb"]["demo"]["fp32"] < 1
+
+
+@pytest.mark.parametrize("columns", ["80", "300"])
+def test_models_are_named_so_that_they_can_be_copied(columns):
+    sources = {model["source"] for model in json.loads(vlm_ros("models", "--json").stdout)["models"]}
+    lines = vlm_ros("models", COLUMNS=columns).stdout.splitlines()
+    assert sources <= set(lines)
+    assert max(map(len, lines)) <= int(columns)
 
 
 def test_a_packed_bundle_is_verified_where_it_was_unpacked(tmp_path):

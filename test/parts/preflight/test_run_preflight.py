@@ -9,13 +9,15 @@ from parts import TINY, chain, weight
 from PIL import Image
 from test_build_memory import NARROW, WIDTH, measured_bytes
 
+from vlm_ros.build import run_preflight
 from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder
 from vlm_ros.build.precision.files import write_model
 from vlm_ros.build.preflight import SKIP_VARIABLE
 from vlm_ros.build.row_memory import cache_bytes, encoded_bytes, picture_bytes, row_bytes
-from vlm_ros.build.run_preflight import batch_limit, check_run_memory, run_peak_bytes
+from vlm_ros.build.run_preflight import about_run_bytes, batch_limit, check_run_memory, run_peak_bytes
 from vlm_ros.cli import main
 from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.catalogue import PublicModel
 from vlm_ros.core.errors import NotEnoughMemory
 
 BUNDLE = Bundle(TINY)
@@ -48,6 +50,19 @@ def test_estimate_holds_for_weights_that_lie_in_another_file(precision: str, tmp
     write_model(NARROW[precision](model), path, one_file_bytes=1000)
     measured = measured_bytes("load", path)
     assert measured < run_peak_bytes(BUNDLE, {"part": (path, precision)}) < 2 * measured
+
+
+@pytest.mark.parametrize("one_file_bytes", [10**9, 1000], ids=["one file", "weights beside"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8", "q4"])
+def test_what_a_model_takes_is_about_right_when_only_its_size_is_known(
+    precision: str, one_file_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_preflight, "_ONE_FILE_BYTES", one_file_bytes)
+    model = chain(*[weight(WIDTH, WIDTH, seed) for seed in range(8)])
+    write_model(NARROW[precision](model), tmp_path / "part.onnx", one_file_bytes)
+    foreseen = run_peak_bytes(BUNDLE, {"part": (tmp_path / "part.onnx", precision)})
+    weights_gb = PublicModel("", "", 8 * WIDTH**2 / 1e6, "").weights_gb(precision)  # type: ignore[arg-type]
+    assert about_run_bytes(weights_gb * 1e9, precision, 1) == pytest.approx(foreseen, rel=0.2)
 
 
 def test_cache_is_that_of_a_full_context() -> None:
