@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from vlm_ros.diagnosis.diagnosing import diagnose
 from vlm_ros.diagnosis.finding import Finding, Level
 from vlm_ros.diagnosis.machine import this_machine
+from vlm_ros.diagnosis.probes import PATIENCE_S
 
 BROKEN = 1
 _COLORS = {Level.OK: 32, Level.WARNING: 33, Level.BROKEN: 31}
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Look at everything; status 1 where something is broken."""
-    findings = diagnose(this_machine())
+    findings = diagnose(this_machine(_say_waiting))
     counts = {level: sum(finding.level is level for finding in findings) for level in Level}
     if arguments.json:
         plain = [{**dataclasses.asdict(finding), "level": finding.level.value} for finding in findings]
@@ -33,6 +34,10 @@ def run(arguments: argparse.Namespace) -> int:
         _show(findings)
         print(f"\n{counts[Level.BROKEN]} broken, {counts[Level.WARNING]} to look at, {counts[Level.OK]} fine")
     return BROKEN if counts[Level.BROKEN] else 0
+
+
+def _say_waiting(probes: Sequence[str], waited_s: float) -> None:
+    print(f"asked for {waited_s:.0f} s of at most {PATIENCE_S:.0f}: {', '.join(probes)}", file=sys.stderr)
 
 
 def _show(findings: Sequence[Finding]) -> None:

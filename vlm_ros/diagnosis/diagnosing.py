@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from vlm_ros.diagnosis import cameras, engines, gpu, libraries, memory, power, ros, system
 from vlm_ros.diagnosis.finding import Finding, doubtful
-from vlm_ros.diagnosis.machine import Machine
+from vlm_ros.diagnosis.machine import Machine, Unanswered
 
 Check = Callable[[Machine], Finding]
 
@@ -24,6 +24,9 @@ def _found(check: Check, machine: Machine) -> Finding:
     name = check.__name__.removeprefix("check_").replace("_", " ")
     try:
         return check(machine)
+    except Unanswered as error:
+        value = f"{error}: the machine is busy, or this was asked for the first time"
+        return doubtful(name, value, "vlm_ros doctor  # again; where it stays so, that hangs")
     except ImportError as error:
         return doubtful(name, f"cannot be told ({error})", f"pip install {error.name}")
     except Exception as error:  # a doctor that dies of what it finds helps nobody

@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vlm_ros.diagnosis.probes import PROBES, Reply, replies_to
+from vlm_ros.diagnosis.probes import PROBES, OnWait, Reply, replies_to
 
 _UNASKED = Reply(absent=True)
+
+
+class Unanswered(Exception):
+    """A library or tool did not answer in time: what a check wanted to know of it cannot be told now."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,11 @@ class Machine:
         return self.environment.get(name, "")
 
     def reply(self, probe: str) -> Reply:
-        """What the library or tool replied; absent where nobody asked it."""
-        return self.replies.get(probe, _UNASKED)
+        """What the library or tool replied; absent where nobody asked it. ``Unanswered`` where it was too late."""
+        reply = self.replies.get(probe, _UNASKED)
+        if reply.late:
+            raise Unanswered(f"{probe} {reply.fault}")
+        return reply
 
     @property
     def is_jetson(self) -> bool:
@@ -50,6 +57,6 @@ class Machine:
         return self.is_jetson or bool(self.reply("nvidia-smi").text)
 
 
-def this_machine() -> Machine:
-    """The machine that this runs on; asking its libraries and tools takes seconds."""
-    return Machine(Path("/"), dict(os.environ), replies_to(PROBES))
+def this_machine(on_wait: OnWait = lambda *_: None) -> Machine:
+    """The machine that this runs on; asking its libraries and tools takes seconds, of which ``on_wait`` is told."""
+    return Machine(Path("/"), dict(os.environ), replies_to(PROBES, on_wait=on_wait))

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-PATIENCE_S = 4.0
-"""How long one of them may take; all are asked at once."""
+PATIENCE_S = 30.0
+"""How long one of them may take; all are asked at once. What is read from an SD card for the first time takes long."""
+
+_TOLD_EVERY_S = 5.0
+
+OnWait = Callable[[Sequence[str], float], None]
+"""Told from time to time which probes have not replied yet, and for how many seconds they have been asked."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """``text`` is what it printed; ``absent`` means it is not installed, ``fault`` why it did not answer."""
+    """``text`` is what it printed; ``absent`` means it is not installed, ``fault`` why it did not answer.
+
+    ``late`` means that nobody waited for it any longer, which says nothing about what was asked.
+    """
 
     text: str = ""
     fault: str = ""
     absent: bool = False
+    late: bool = False
 
 
 def _version_of(module: str) -> str:
@@ -92,11 +102,19 @@ PROBES: Mapping[str, Sequence[str]] = {
 """Name to the command that asks."""
 
 
-def replies_to(probes: Mapping[str, Sequence[str]], patience_s: float = PATIENCE_S) -> dict[str, Reply]:
-    """The reply of every probe."""
+def replies_to(
+    probes: Mapping[str, Sequence[str]],
+    patience_s: float = PATIENCE_S,
+    on_wait: OnWait = lambda *_: None,
+    told_every_s: float = _TOLD_EVERY_S,
+) -> dict[str, Reply]:
+    """The reply of every probe; ``on_wait`` is told every ``told_every_s`` seconds of those that let it wait."""
+    began_s = time.monotonic()
     with ThreadPoolExecutor(len(probes)) as pool:
-        replies = pool.map(lambda name: _ask(name, probes[name], patience_s), probes)
-        return dict(zip(probes, replies, strict=True))
+        asked = {name: pool.submit(_ask, name, command, patience_s) for name, command in probes.items()}
+        while wait(asked.values(), told_every_s).not_done:
+            on_wait([name for name, reply in asked.items() if not reply.done()], time.monotonic() - began_s)
+        return {name: reply.result() for name, reply in asked.items()}
 
 
 def _ask(name: str, command: Sequence[str], patience_s: float) -> Reply:
@@ -108,7 +126,7 @@ def _ask(name: str, command: Sequence[str], patience_s: float) -> Reply:
     except FileNotFoundError:
         return Reply(absent=True)
     except subprocess.TimeoutExpired:
-        return Reply(fault=f"no reply within {patience_s:g} s")
+        return Reply(fault=f"did not answer within {patience_s:g} s", late=True)
     except OSError as error:
         return Reply(fault=str(error))
     if done.returncode == 0:

@@ -238,6 +238,19 @@ def test_nothing_crashes_when_the_machine_has_nothing(machine):
     assert not [finding for finding in findings if "cannot be told" in finding.value]
 
 
+LATE = Reply(fault="did not answer within 30 s", late=True)
+LIBRARIES = ("onnxruntime", "numpy", "cv2", "rclpy", "cv_bridge", "vlm_ros_interfaces", "cameras", "tensorrt", "pycuda")
+
+
+def test_nothing_is_called_broken_when_it_only_came_too_late(machine):
+    late = machine(environment={"ROS_DISTRO": "jazzy"}, **dict.fromkeys(LIBRARIES, LATE), nvidia_smi=LATE)
+    checks = (*libraries.CHECKS, *ros.CHECKS, *cameras.CHECKS, *gpu.CHECKS)
+    unknown = [finding for finding in diagnose(late, checks) if "did not answer within 30 s" in finding.value]
+    assert len(unknown) == len(checks) - 2  # neither the release of ROS nor CUDA's toolkit is asked of a library
+    assert {finding.level for finding in unknown} == {WARNING}
+    assert {finding.advice.split("  #")[0] for finding in unknown} == {"vlm_ros doctor"}
+
+
 def test_other_checks_go_on_when_one_fails(machine):
     def check_moon(machine):
         raise ZeroDivisionError("no moon")

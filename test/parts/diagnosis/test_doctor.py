@@ -33,6 +33,6 @@ def test_one_object_tells_everything():
 @pytest.mark.parametrize("missing", [("numpy", "onnxruntime", "rich", "psutil", "yaml")])
 def test_it_still_tells_the_rest_when_libraries_are_missing(missing):
     done = doctor(missing=missing)
-    assert done.stderr == ""
+    assert "Traceback" not in done.stderr
     assert "pip install numpy" in done.stdout
     assert "operating system" in done.stdout

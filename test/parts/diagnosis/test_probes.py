@@ -33,5 +33,14 @@ def test_crash_is_a_fault():
     assert "signal 11" in ask("import os; os.kill(os.getpid(), 11)").fault
 
 
-def test_hanging_is_a_fault():
-    assert "no reply" in ask("import time; time.sleep(60)", patience_s=0.2).fault
+def test_what_hangs_is_late_and_told_of_meanwhile():
+    slow, waits = (sys.executable, "-S", "-c", "import time; time.sleep(60)"), []
+    replies = replies_to({"slow": slow, "none": ("no-such-tool",)}, 0.5, lambda *wait: waits.append(wait), 0.1)
+    assert replies["slow"].late
+    assert "did not answer within 0.5 s" in replies["slow"].fault
+    assert {tuple(probes) for probes, _ in waits} == {("slow",)}
+    assert 0 < waits[0][1] < waits[-1][1] < 5
+
+
+def test_fault_is_not_late():
+    assert not ask("import no_such_library").late
