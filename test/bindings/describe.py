@@ -12,12 +12,18 @@ import re
 import sys
 from pathlib import Path
 
-_SIGNATURE = re.compile(r"^(?:\d+\. )?(\w+)\((.*)\) -> ", re.MULTILINE)
+_SIGNATURE = re.compile(r"^(?:\d+\. )?(\w+)\((.*)\) -> (.*)$", re.MULTILINE)
 
 
 def signatures(member: object) -> list[list[list]]:
     """For each overload in the docstring, its parameters: name, and whether it has a default."""
     return [[parameter(text) for text in split(found[2])] for found in _SIGNATURE.finditer(member.__doc__ or "")]
+
+
+def returned(member: object) -> str:
+    """The type that the docstring says is returned, of the first overload; empty where it says none."""
+    found = _SIGNATURE.search(member.__doc__ or "")
+    return found[3].strip() if found else ""
 
 
 def split(parameters: str) -> list[str]:
@@ -40,7 +46,7 @@ def describe(member: object) -> dict:
     if isinstance(member, property):
         return {"kind": "property", "settable": member.fset is not None}
     if callable(member) and not inspect.isclass(member):
-        return {"kind": "method", "signatures": signatures(member)}
+        return {"kind": "method", "signatures": signatures(member), "returns": returned(member)}
     return {"kind": "value"}
 
 

@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("onnx")  # the emulator reads graphs with it
 
+from bindings.calls import call_faults  # noqa: E402
 from bindings.comparing import defined_names, emulator_faults, source_faults  # noqa: E402
 from bindings.real import VERSIONS, Api, NotHere, read_api  # noqa: E402
 from emulator import libcuda, pycuda_driver, pycuda_tools, tensorrt  # noqa: E402
@@ -55,6 +56,45 @@ def test_bindings_are_those_of_the_version_when_read(api: Api) -> None:
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: f"{path.parts[-3]}/{path.name}")
 def test_every_name_is_real_when_our_code_uses_it(source: Path, api: Api, known: set[str]) -> None:
     assert source_faults(source.read_text(), known, api) == []
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: f"{path.parts[-3]}/{path.name}")
+def test_every_call_is_taken_when_our_code_makes_it(source: Path, api: Api) -> None:
+    assert call_faults(source.read_text(), api) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("set_input_shape(name, shape)", "set_shape(name, shape)"),
+        ("set_input_shape(name, shape)", "set_input_shape(name)"),
+        ("set_input_shape(name, shape)", "set_input_shape(name, shape=shape, index=0)"),
+        ("execute_async_v3(self._stream.handle)", "execute_v2(self._stream.handle, [])"),
+        ("execute_async_v3(self._stream.handle)", "execute_async_v3()"),
+        ("set_tensor_address(name, address)", "set_tensor_address(name, address, 0)"),
+        ("set_optimization_profile_async(index, self._stream.handle)", "set_optimization_profile_async(index)"),
+        ("engine.create_execution_context()", "engine.create_execution_contexts()"),
+        ("engine.get_tensor_profile_shape(name, index)", "engine.get_tensor_profile_shape(name)"),
+        ("engine.get_tensor_shape(name)", "engine.get_shape(name)"),
+        ("runtime.deserialize_cuda_engine(content)", "runtime.deserialize_cuda_engine(content, log, 0)"),
+        ("trt.Runtime(log)", "trt.Runtime()"),
+        ("trt.OnnxParser(network, log)", "trt.OnnxParser(log)"),
+        ("parser.parse_from_file(str(onnx))", "parser.parse_from_file()"),
+        ("builder.build_serialized_network(network, config)", "builder.build_serialized_network(network)"),
+        ("config.set_memory_pool_limit(pool, limit_bytes)", "config.set_memory_pool_limit(limit_bytes)"),
+        ("config.add_optimization_profile(profile)", "config.add_optimization_profile()"),
+        ("profile.set_shape(name, *_shapes(shape, sizes))", "profile.set_shapes(name, *_shapes(shape, sizes))"),
+        ("config.get_timing_cache().serialize()", "config.get_timing_cache(0).serialize()"),
+        ('config.create_timing_cache(b"")', "config.create_timing_cache()"),
+        ("tensor.get_dimension_name(axis)", "tensor.get_dimension_name()"),
+        ("fault.node_operator()", "fault.node_operator(0)"),
+    ],
+)
+def test_check_fails_when_a_call_of_our_code_would_not_be_taken(api: Api, right: str, wrong: str) -> None:
+    using = [path.read_text() for path in SOURCES if right in path.read_text()]
+    assert using, f"no source says {right}"
+    for text in using:
+        assert call_faults(text.replace(right, wrong), api)
 
 
 def test_every_name_and_signature_is_real_when_the_emulator_has_it(api: Api) -> None:
