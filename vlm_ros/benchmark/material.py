@@ -99,7 +99,7 @@ def engines_of(material: Material, mix: Mapping[str, str], store: EngineStore) -
     """The engine of every part as a robot gets it, built where ``store`` lacks it; ``mix`` is precision by part."""
     engines = {}
     for part, precision in mix.items():
-        engines.update(build_bundle(material.bundle, store, precision=precision, parts=[part]))
+        engines.update(build_bundle(material.bundle, store, precision=precision, parts=[part], ignore_gate=True))
     return engines
 
 

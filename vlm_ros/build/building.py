@@ -14,6 +14,7 @@ from vlm_ros.build.origin import check_origin
 from vlm_ros.build.progress import Meter, OnProgress, Progress, Stage, silent
 from vlm_ros.build.store import EngineStore
 from vlm_ros.build.vendors import ONNXRUNTIME, builder_for
+from vlm_ros.build.verdicts import check_verdicts, warn_of_unvalidated
 from vlm_ros.build.wanted import WantedEngine, chosen_parts, wanted_engine, wanted_engines
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
@@ -50,6 +51,7 @@ def build_bundle(
     parts: Sequence[str] = (),
     check: Check = unchecked,
     blocks: int = 0,
+    ignore_gate: bool = False,
     on_progress: OnProgress = silent,
     cancelled: Callable[[], bool] = never,
     clock: Clock = monotonic_s,
@@ -58,13 +60,22 @@ def build_bundle(
 
     ``precision`` may be ``auto``: then each part has the one that was chosen for this device, fp32 where none was.
     ``check`` sees every new engine before the store takes it in, and may refuse it with ``BuildFailed``.
-    ``blocks`` is in how many blocks of layers decoders are built, 0: as few as memory allows.
+    ``blocks`` is in how many blocks of layers decoders are built, 0: as few as memory allows. A part of which the
+    validator found that it fails its gate is refused with ``BuildFailed`` unless ``ignore_gate``.
     ``cancelled`` is asked between parts, within them where the builder can stop, and while another process
     writes the store: then ``Cancelled`` is raised, and what was finished stays. ``BuildFailed`` where a part
     cannot be built or stored.
     """
     work = _Work(
-        bundle, precision, store, builder or builder_for(ONNXRUNTIME, bundle), check, blocks, on_progress, cancelled
+        bundle,
+        precision,
+        store,
+        builder or builder_for(ONNXRUNTIME, bundle),
+        check,
+        blocks,
+        ignore_gate,
+        on_progress,
+        cancelled,
     )
     jobs = [work.look_up(part) for part in chosen_parts(bundle, parts)]
     missing = [job for job in jobs if job.engine is None]
@@ -88,6 +99,7 @@ class _Work:
     builder: EngineBuilder
     check: Check
     blocks: int
+    ignore_gate: bool
     on_progress: OnProgress
     cancelled: Callable[[], bool]
 
@@ -97,6 +109,9 @@ class _Work:
         self.on_progress(Progress(part, Stage.CHECKING, 0.0, None, False, f"looking for '{part}'"))
         wanted = wanted_engine(part, self.bundle, self.store, self.precision, self.builder)
         check_origin(self.bundle, part, wanted.key.precision)
+        if not self.ignore_gate:
+            check_verdicts(self.bundle, {part: wanted.key.precision})
+            warn_of_unvalidated(self.bundle, part, wanted.key.precision, wanted.key.source)
         engine = self.store.find(wanted.key)
         if engine is not None:
             self.on_progress(Progress(part, Stage.READY, 0.0, None, True, f"'{part}' was built before"))

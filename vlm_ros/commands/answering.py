@@ -36,7 +36,15 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="run the engines that `vlm_ros build` made for it (default: the ONNX files)",
     )
+    add_gate_argument(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object on one line")
+
+
+def add_gate_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the way past the gate."""
+    parser.add_argument(
+        "--ignore-gate", action="store_true", help="use parts that `vlm_ros validate` found to fail their gate"
+    )
 
 
 def chosen_bundle(arguments: argparse.Namespace) -> Bundle:
@@ -51,7 +59,7 @@ def print_answer(
     from vlm_ros.vision.loading import frame_from_file
 
     frame = frame_from_file(arguments.image)
-    model, _ = load_checked(bundle, arguments.precision, arguments.runtime)
+    model, _ = load_checked(bundle, arguments.precision, arguments.runtime, ignore_gate=arguments.ignore_gate)
     try:
         on_text = None if arguments.json else _show
         answer = model.observe(frame).ask(question, form, deadline_s=deadline_s, on_text=on_text)
@@ -72,14 +80,18 @@ def is_cut_form(answer: Answer, form: AnswerForm) -> bool:
     return not answer.complete and not isinstance(form, FreeText)
 
 
-def load_checked(bundle: Bundle, precision: str, runtime: str = "", batch: int = 1) -> tuple[Model, int]:
+def load_checked(
+    bundle: Bundle, precision: str, runtime: str = "", batch: int = 1, *, ignore_gate: bool = False
+) -> tuple[Model, int]:
     """The model of ``bundle``, and how many questions it may answer at once, as memory allows, at most ``batch``.
 
     It runs the ONNX files at ``precision`` or, where ``runtime`` is named, the engines that were built for it.
-    ``NotEnoughMemory`` before a board runs out of it, ``BadBundle`` where a part was made of an older fp32 graph.
+    ``NotEnoughMemory`` before a board runs out of it, ``BadBundle`` where a part was made of an older fp32 graph,
+    ``BuildFailed`` for a part of which the validator found that it fails its gate, unless ``ignore_gate``.
     """
     from vlm_ros.build.origin import check_origins
     from vlm_ros.build.run_preflight import batch_limit, check_run_memory
+    from vlm_ros.build.verdicts import check_verdicts
     from vlm_ros.models.loading import load_model
 
     built_for = 1
@@ -88,6 +100,8 @@ def load_checked(bundle: Bundle, precision: str, runtime: str = "", batch: int =
     else:
         graphs = _files_of(bundle, precision)
     check_origins(bundle, graphs)
+    if not ignore_gate:
+        check_verdicts(bundle, {part: chosen for part, (_, chosen) in graphs.items()})
     check_run_memory(bundle, graphs, batch=built_for)
     limit = batch_limit(bundle, graphs, batch)
     if not runtime:

@@ -41,7 +41,9 @@ def print_answers(
             yield from (Request(frame, question, form) for question in questions)
 
     held = True
-    model, limit = load_checked(bundle, arguments.precision, arguments.runtime, arguments.batch)
+    model, limit = load_checked(
+        bundle, arguments.precision, arguments.runtime, arguments.batch, ignore_gate=arguments.ignore_gate
+    )
     try:
         answers = ask_all(model, requests(), max_batch=limit, deadline_s=arguments.deadline)
         for (path, question), answer in zip(product(images, questions), answers, strict=True):

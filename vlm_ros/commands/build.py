@@ -9,6 +9,7 @@ from vlm_ros.build.building import build_bundle
 from vlm_ros.build.store import EngineStore
 from vlm_ros.build.tensorrt.options import LEVELS, TensorRtOptions
 from vlm_ros.build.vendors import ONNXRUNTIME, RUNTIMES, builder_for
+from vlm_ros.commands.answering import add_gate_argument
 from vlm_ros.commands.bounds import at_least
 from vlm_ros.commands.pictures import add_picture_arguments
 from vlm_ros.commands.progress import shown_progress
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MB",
         help="TensorRT: memory for kernels; 0: half of what is free",
     )
+    add_gate_argument(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object on one line")
     add_picture_arguments(parser)
 
@@ -60,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
             precision=arguments.precision,
             builder=builder_for(arguments.runtime, bundle, _options(arguments)),
             blocks=arguments.blocks,
+            ignore_gate=arguments.ignore_gate,
             check=answer_check(bundle, arguments.precision),
             on_progress=lambda progress: report(progress.message, progress.fraction),
         )

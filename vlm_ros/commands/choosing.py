@@ -14,6 +14,7 @@ from vlm_ros.build.choice import Candidate, Choice, choose, keep_choice
 from vlm_ros.build.external_data import total_bytes
 from vlm_ros.build.store import EngineStore
 from vlm_ros.build.vendors import ONNXRUNTIME, TENSORRT, builder_for
+from vlm_ros.build.verdicts import Verdict, keep_verdicts
 from vlm_ros.commands.pictures import pictures
 from vlm_ros.commands.progress import Report
 from vlm_ros.core.bundle import Bundle
@@ -112,7 +113,9 @@ class _Bench:
         """What runs ``part`` at ``precision``; ``BuildFailed`` where no engine of it can be built."""
         if self.runtime == ONNXRUNTIME:
             return self.bundle.onnx(part, precision)
-        built = build_bundle(self.bundle, self.store, precision=precision, builder=self.builder, parts=[part])
+        built = build_bundle(
+            self.bundle, self.store, precision=precision, builder=self.builder, parts=[part], ignore_gate=True
+        )
         return built[part]
 
     def faults(self, part: str, precision: str, samples: Sequence[Feeds]) -> Sequence[str]:
@@ -123,7 +126,9 @@ class _Bench:
         if not samples:  # no engine is built for that
             return [NOT_COMPARED]
         if self.runtime == ONNXRUNTIME:
-            return validate_part(self.bundle, part, precision, samples).faults
+            faults = validate_part(self.bundle, part, precision, samples).faults
+            keep_verdicts(self.bundle, [Verdict(part, precision, faults)])
+            return faults
         try:
             outputs, tokens = compared_outputs(self.bundle.onnx(part), self.file(part, precision), samples)
         except (BuildFailed, ValueError) as error:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlm_ros.commands.answering import chosen_bundle, load_checked
+from vlm_ros.commands.answering import add_gate_argument, chosen_bundle, load_checked
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadQuestion
 
@@ -31,13 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision", default="", metavar="P", help="run the files of this precision (default: the most faithful)"
     )
+    add_gate_argument(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object on one line")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare all images with all texts and show the best pairs first."""
     bundle = chosen_bundle(arguments)
-    matches = matches_of(bundle, arguments.precision, arguments.images, arguments.text)
+    matches = matches_of(
+        bundle, arguments.precision, arguments.images, arguments.text, ignore_gate=arguments.ignore_gate
+    )
     if arguments.json:
         content = {"model": bundle.name, "matches": [vars(match) for match in matches]}
         print(json.dumps(content, ensure_ascii=False))
@@ -46,13 +49,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def matches_of(bundle: Bundle, precision: str, images: Sequence[Path], texts: Sequence[str]) -> list[Match]:
+def matches_of(
+    bundle: Bundle, precision: str, images: Sequence[Path], texts: Sequence[str], *, ignore_gate: bool = False
+) -> list[Match]:
     """All pairs: the texts of each image by probability or, of a single text, the images by cosine."""
     from vlm_ros.models.matching import Matcher
     from vlm_ros.vision.loading import frame_from_file
 
     pictures = [frame_from_file(path).rgb for path in images]
-    model, _ = load_checked(bundle, precision)
+    model, _ = load_checked(bundle, precision, ignore_gate=ignore_gate)
     try:
         if not isinstance(model, Matcher):
             raise BadQuestion(f"'{bundle.name}' speaks and does not compare: give a CLIP, or a BLIP for matching")

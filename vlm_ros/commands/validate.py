@@ -48,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Validate and report."""
+    """Validate and report, and let the findings be known to whoever builds or loads the model."""
+    from vlm_ros.build.verdicts import keep_verdicts
+
     bundle = Bundle(find_bundle(arguments.bundle))
     wanted = checked_precisions(arguments.precision, PRECISIONS) if arguments.precision else []
     if arguments.out is not None:
@@ -56,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     frames = pictures(arguments.images, arguments.pictures, seed=_CHECKED_FROM)
     with shown_progress() as report:
         findings = _findings(bundle, wanted, frames, arguments.checkpoint, report)
+    keep_verdicts(bundle, findings.verdicts)
     if arguments.out is not None:
         write_findings(findings, arguments.out)
     if arguments.json:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vlm_ros.build.verdicts import Verdict
+
 if TYPE_CHECKING:
     from vlm_ros.build.run_memory import RunMemory
     from vlm_ros.build.validation.validating import PartReport
@@ -42,6 +44,12 @@ class Findings:
     def failed(self) -> bool:
         """Whether a part may not be used, or the whole model gives no answer."""
         return any(part.faults for part in self.parts) or bool(self.unanswered)
+
+    @property
+    def verdicts(self) -> Sequence[Verdict]:
+        """Of each part; all parts of a precision fail at which the whole model gives no answer."""
+        silent = {precision: (reason,) for precision, reason in self.unanswered.items()}
+        return [Verdict(one.part, one.precision, one.faults or silent.get(one.precision, ())) for one in self.parts]
 
     def to_json(self, *, layers: bool) -> dict[str, Any]:
         """Everything, with or without the ranges of the layers; ``None`` where a figure is no finite number."""

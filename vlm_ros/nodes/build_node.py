@@ -56,6 +56,7 @@ class BuildNodeConfig:
     batch: int = setting(1, "how many questions TensorRT's engines take at once", low=1, high=256)
     level: int = setting(3, "TensorRT's optimisation level: 0 is built soonest, 5 runs fastest", low=0, high=5)
     workspace_mb: int = setting(0, "memory that TensorRT's kernels may take; 0: half of what is free", unit="MB", low=0)
+    ignore_gate: bool = setting(False, "build parts that vlm_ros validate found to fail their gate")
     exit_when_done: bool = setting(False, "leave once built, with status 0, or 1 where that failed")
 
 
@@ -156,6 +157,7 @@ class BuildNode(Node):
                 ),
             ),
             blocks=config.blocks,
+            ignore_gate=config.ignore_gate,
             check=answer_check(bundle, precision),
             on_progress=on_progress,
             cancelled=cancelled,

@@ -23,4 +23,5 @@ class ServiceConfig:
     wait_for_engines: bool = setting(
         False, "refuse to be configured before the engines are built, instead of answering on ONNX Runtime meanwhile"
     )
+    ignore_gate: bool = setting(False, "run parts that vlm_ros validate found to fail their gate")
     check_memory: bool = setting(True, "refuse a model that would not fit into the memory that is free")

@@ -18,6 +18,7 @@ from vlm_ros.build.manifest import MANIFEST
 from vlm_ros.build.origin import check_origins
 from vlm_ros.build.preflight import available_bytes
 from vlm_ros.build.run_preflight import Graphs, check_run_memory, run_peak_bytes
+from vlm_ros.build.verdicts import check_verdicts
 from vlm_ros.build.wanted import WantedEngines
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.clock import Clock, monotonic_s
@@ -206,6 +207,8 @@ class Service:
         with ExitStack() as held:
             held.enter_context(hold(filter(Path.is_file, manifests)))
             check_origins(self._bundle, graphs)
+            if not self._config.ignore_gate:
+                check_verdicts(self._bundle, {part: precision for part, (_, precision) in graphs.items()})
             if self._config.check_memory:
                 check_run_memory(self._bundle, graphs, batch=self._batch)
             paths: Mapping[str, Path] = {part: path for part, (path, _) in graphs.items()}
