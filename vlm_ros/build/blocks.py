@@ -40,6 +40,11 @@ class BlockBuilder:
         """How many questions at once."""
         return self.whole.batch
 
+    @property
+    def portable(self) -> str:
+        """How far the engines go."""
+        return self.whole.portable
+
     def build(self, onnx: Path, engine: Path, watch: Watch = UNWATCHED) -> None:
         """Write the blocks beside ``engine``, and ``engine`` itself, which names them.
 

@@ -48,6 +48,10 @@ class EngineBuilder(Protocol):
     def batch(self) -> int:
         """How many questions its engines were asked to take at once; 1 where that is left to the graph."""
 
+    @property
+    def portable(self) -> str:
+        """Where else its engines were asked to run, one of ``build.tensorrt.options.PORTABLE``."""
+
     def build(self, onnx: Path, engine: Path, watch: Watch = UNWATCHED) -> None:
         """Write ``engine``, and files beside it if it needs more; ``BuildFailed`` where that cannot be done.
 

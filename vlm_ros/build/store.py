@@ -24,6 +24,7 @@ from vlm_ros.build.key import EngineKey
 from vlm_ros.build.lock import is_held, locked, never
 from vlm_ros.build.manifest import ENGINE, MANIFEST, Manifest, fault_of
 from vlm_ros.core.errors import BuildFailed
+from vlm_ros.core.places import engine_folder
 
 Unneeded = Callable[[Manifest, float], str]
 """Of an engine and when it was last found, in seconds since 1970: why nobody needs it; empty where somebody may."""
@@ -33,17 +34,11 @@ _BUILDING = "building"
 _QUARANTINE = "quarantine"
 
 
-def default_folder() -> Path:
-    """``$XDG_CACHE_HOME/vlm_ros/engines``, or the same under ``~/.cache``."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (cache if cache.is_absolute() else Path.home() / ".cache") / "vlm_ros" / "engines"
-
-
 class EngineStore:
     """Engines by key in ``folder`` (``None``: the user's cache), which is made when the first is added."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or default_folder()
+        self.folder = folder or engine_folder()
 
     def version_of(self, key: EngineKey) -> int | None:
         """When the engine of ``key``, good or bad, was built, in nanoseconds; ``None`` where there is none, 0 where it

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vlm_ros.build.builder import EngineBuilder
-from vlm_ros.build.tensorrt.options import TensorRtOptions
+from vlm_ros.build.tensorrt.options import PORTABLE, TensorRtOptions
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import VlmRosError
 
@@ -31,9 +31,10 @@ def devices_here() -> set[tuple[str, str]]:
     """Runtime with version, and device, of all engines that this machine can load; what it lacks is left out."""
     here = set()
     for runtime in RUNTIMES:
-        with contextlib.suppress(VlmRosError):
-            builder = _builder(runtime, {})
-            here.add((builder.runtime, builder.device))
+        for portable in PORTABLE if runtime == TENSORRT else PORTABLE[:1]:
+            with contextlib.suppress(VlmRosError):
+                builder = _builder(runtime, {}, TensorRtOptions(portable=portable))
+                here.add((builder.runtime, builder.device))
     return here
 
 

@@ -126,4 +126,5 @@ def command_that_builds(bundle: Bundle, precision: str, builder: EngineBuilder) 
     options = [f" --precision {precision}"] if precision != "fp32" else []
     options += [f" --runtime {runtime}"] if runtime in RUNTIMES and runtime != ONNXRUNTIME else []
     options += [f" --batch {builder.batch}"] if builder.batch > 1 else []
+    options += [f" --portable {builder.portable}"] if builder.portable != "no" else []
     return f"vlm_ros build {bundle.folder}{''.join(options)}"

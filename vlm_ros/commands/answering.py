@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vlm_ros.build.tensorrt.options import PORTABLE, TensorRtOptions
 from vlm_ros.build.vendors import RUNTIMES
 from vlm_ros.core.answer import Answer, AnswerForm, FreeText
 from vlm_ros.core.bundle import Bundle
@@ -36,6 +37,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="run the engines that `vlm_ros build` made for it (default: the ONNX files)",
     )
+    add_portable_argument(parser, "run the engines of TensorRT that were built")
     add_gate_argument(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object on one line")
 
@@ -44,6 +46,16 @@ def add_gate_argument(parser: argparse.ArgumentParser) -> None:
     """Declare the way past the gate."""
     parser.add_argument(
         "--ignore-gate", action="store_true", help="use parts that `vlm_ros validate` found to fail their gate"
+    )
+
+
+def add_portable_argument(parser: argparse.ArgumentParser, does: str) -> None:
+    """Declare how far TensorRT's engines go; ``does`` says what the command does with them."""
+    parser.add_argument(
+        "--portable",
+        choices=PORTABLE,
+        default=PORTABLE[0],
+        help=f"{does} for later TensorRT of its major version, all GPUs from Ampere on (not on a Jetson), or both",
     )
 
 
@@ -59,7 +71,13 @@ def print_answer(
     from vlm_ros.vision.loading import frame_from_file
 
     frame = frame_from_file(arguments.image)
-    model, _ = load_checked(bundle, arguments.precision, arguments.runtime, ignore_gate=arguments.ignore_gate)
+    model, _ = load_checked(
+        bundle,
+        arguments.precision,
+        arguments.runtime,
+        portable=arguments.portable,
+        ignore_gate=arguments.ignore_gate,
+    )
     try:
         on_text = None if arguments.json else _show
         answer = model.observe(frame).ask(question, form, deadline_s=deadline_s, on_text=on_text)
@@ -81,11 +99,18 @@ def is_cut_form(answer: Answer, form: AnswerForm) -> bool:
 
 
 def load_checked(
-    bundle: Bundle, precision: str, runtime: str = "", batch: int = 1, *, ignore_gate: bool = False
+    bundle: Bundle,
+    precision: str,
+    runtime: str = "",
+    batch: int = 1,
+    *,
+    portable: str = PORTABLE[0],
+    ignore_gate: bool = False,
 ) -> tuple[Model, int]:
     """The model of ``bundle``, and how many questions it may answer at once, as memory allows, at most ``batch``.
 
-    It runs the ONNX files at ``precision`` or, where ``runtime`` is named, the engines that were built for it.
+    It runs the ONNX files at ``precision`` or, where ``runtime`` is named, the engines that were built for it, as
+    ``portable`` as is said.
     ``NotEnoughMemory`` before a board runs out of it, ``BadBundle`` where a part was made of an older fp32 graph,
     ``BuildFailed`` for a part of which the validator found that it fails its gate, unless ``ignore_gate``.
     """
@@ -96,7 +121,7 @@ def load_checked(
 
     built_for = 1
     if runtime:
-        graphs, built_for = _engines_of(bundle, precision or "fp32", runtime, batch)
+        graphs, built_for = _engines_of(bundle, precision or "fp32", runtime, batch, portable)
     else:
         graphs = _files_of(bundle, precision)
     check_origins(bundle, graphs)
@@ -117,13 +142,12 @@ def _files_of(bundle: Bundle, precision: str) -> Graphs:
     return {part: (bundle.onnx(part, chosen), chosen) for part, chosen in precisions.items()}
 
 
-def _engines_of(bundle: Bundle, precision: str, runtime: str, batch: int) -> tuple[Graphs, int]:
+def _engines_of(bundle: Bundle, precision: str, runtime: str, batch: int, portable: str) -> tuple[Graphs, int]:
     """Engines, and for how many questions at once: ``batch`` or, where none were built for these, one.
 
     ``MissingEngine`` where there are none at all.
     """
     from vlm_ros.build.store import EngineStore
-    from vlm_ros.build.tensorrt.options import TensorRtOptions
     from vlm_ros.build.vendors import builder_for
     from vlm_ros.build.wanted import wanted_engines
     from vlm_ros.models.loading import parts_of
@@ -133,7 +157,7 @@ def _engines_of(bundle: Bundle, precision: str, runtime: str, batch: int) -> tup
             bundle,
             EngineStore(),
             precision,
-            builder_for(runtime, bundle, TensorRtOptions(batch=size)),
+            builder_for(runtime, bundle, TensorRtOptions(batch=size, portable=portable)),
             parts_of(bundle),
         )
         for size in (batch, 1)

@@ -42,7 +42,12 @@ def print_answers(
 
     held = True
     model, limit = load_checked(
-        bundle, arguments.precision, arguments.runtime, arguments.batch, ignore_gate=arguments.ignore_gate
+        bundle,
+        arguments.precision,
+        arguments.runtime,
+        arguments.batch,
+        portable=arguments.portable,
+        ignore_gate=arguments.ignore_gate,
     )
     try:
         answers = ask_all(model, requests(), max_batch=limit, deadline_s=arguments.deadline)

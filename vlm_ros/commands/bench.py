@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlm_ros.build.store import EngineStore, default_folder
+from vlm_ros.build.store import EngineStore
 from vlm_ros.commands.bounds import at_least
 from vlm_ros.commands.choosing import checked_precisions, choose_precisions
 from vlm_ros.commands.out_folder import make_out_folder
 from vlm_ros.commands.progress import shown_progress
 from vlm_ros.core.bundle import AUTO, PRECISIONS
-from vlm_ros.core.places import find_bundle
+from vlm_ros.core.places import engine_folder, find_bundle
 
 if TYPE_CHECKING:
     from vlm_ros.benchmark.report import Report
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     for least, name in ((1, "threads"), (1, "rounds"), (3, "tokens"), (1, "parameters")):
         at_least(least, f"--{name}", getattr(arguments, name))
     effort = Effort(arguments.threads, arguments.rounds, arguments.tokens, cuda=_wants_cuda(arguments))
-    cache = arguments.cache or default_folder().parent / "bench"
+    cache = arguments.cache or engine_folder().parent / "bench"
     out = arguments.out or cache / "report"
     make_out_folder(out)
     store = EngineStore(cache / "engines")

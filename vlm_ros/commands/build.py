@@ -9,7 +9,7 @@ from vlm_ros.build.building import build_bundle
 from vlm_ros.build.store import EngineStore
 from vlm_ros.build.tensorrt.options import LEVELS, TensorRtOptions
 from vlm_ros.build.vendors import ONNXRUNTIME, RUNTIMES, builder_for
-from vlm_ros.commands.answering import add_gate_argument
+from vlm_ros.commands.answering import add_gate_argument, add_portable_argument
 from vlm_ros.commands.bounds import at_least
 from vlm_ros.commands.pictures import add_picture_arguments
 from vlm_ros.commands.progress import shown_progress
@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MB",
         help="TensorRT: memory for kernels; 0: half of what is free",
     )
+    add_portable_argument(parser, "build TensorRT's engines")
     add_gate_argument(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object on one line")
     add_picture_arguments(parser)
@@ -80,7 +81,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _options(arguments: argparse.Namespace) -> TensorRtOptions:
     return TensorRtOptions(
-        level=arguments.level, batch=arguments.batch, workspace_bytes=arguments.workspace_mb * 1_000_000 or None
+        level=arguments.level,
+        batch=arguments.batch,
+        workspace_bytes=arguments.workspace_mb * 1_000_000 or None,
+        portable=arguments.portable,
     )
 
 
@@ -90,6 +94,12 @@ def _choose(bundle: Bundle, store: EngineStore, arguments: argparse.Namespace) -
 
     with shown_progress() as report:
         choices = choose_precisions(
-            bundle, store, arguments.images, arguments.pictures, report, runtime=arguments.runtime
+            bundle,
+            store,
+            arguments.images,
+            arguments.pictures,
+            report,
+            runtime=arguments.runtime,
+            options=_options(arguments),
         )
     return {part: {"precision": choice.precision, "reason": choice.reason} for part, choice in choices.items()}

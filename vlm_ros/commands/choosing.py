@@ -13,6 +13,7 @@ from vlm_ros.build.building import build_bundle
 from vlm_ros.build.choice import Candidate, Choice, choose, keep_choice
 from vlm_ros.build.external_data import total_bytes
 from vlm_ros.build.store import EngineStore
+from vlm_ros.build.tensorrt.options import TensorRtOptions
 from vlm_ros.build.vendors import ONNXRUNTIME, TENSORRT, builder_for
 from vlm_ros.build.verdicts import Verdict, keep_verdicts
 from vlm_ros.commands.pictures import pictures
@@ -58,14 +59,16 @@ def choose_precisions(
     report: Report,
     *,
     runtime: str = ONNXRUNTIME,
+    options: TensorRtOptions | None = None,
 ) -> dict[str, Choice]:
     """Choose the precision of every part for this device and ``runtime``, and keep the choice in ``store``.
 
+    ``options`` are those that TensorRT's engines are built with: another batch is another choice.
     Makes the precisions that ``bundle`` lacks, in the bundle's own folder, and for TensorRT their engines.
     """
     from vlm_ros.models.recording import record
 
-    bench = _Bench(bundle, store, builder_for(runtime, bundle), runtime)
+    bench = _Bench(bundle, store, builder_for(runtime, bundle, options), runtime)
     report("looking at pictures", 0.0)
     frames = pictures(images, count, seed=count)
     calibration = record(bundle, {}, pictures(images, count, seed=0))

@@ -20,6 +20,12 @@ def share_folders() -> tuple[Path, ...]:
     return (*(Path(prefix, "share", "vlm_ros") for prefix in prefixes), source)
 
 
+def engine_folder() -> Path:
+    """Where this user's engines are kept: ``$XDG_CACHE_HOME/vlm_ros/engines``, or the same under ``~/.cache``."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (cache if cache.is_absolute() else Path.home() / ".cache") / "vlm_ros" / "engines"
+
+
 def find_bundle(name_or_path: str = "") -> Path:
     """The folder of a model: one of those under ``engines``, by name, or any other, by path.
 

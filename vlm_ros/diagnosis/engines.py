@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from vlm_ros.core.errors import VlmRosError
-from vlm_ros.core.places import shipped_bundles
+from vlm_ros.core.places import engine_folder, shipped_bundles
 from vlm_ros.diagnosis.finding import Finding, broken, doubtful, fine
 from vlm_ros.diagnosis.machine import Machine
 
@@ -24,10 +24,10 @@ _CHECKED_BYTES = 1e9
 def check_store(machine: Machine, folder: Path | None = None) -> Finding:
     """Whether engines can be kept: the store is writable and its disk has room."""
     from vlm_ros.build.needs import usable
-    from vlm_ros.build.store import EngineStore, default_folder
+    from vlm_ros.build.store import EngineStore
     from vlm_ros.build.vendors import devices_here
 
-    folder = folder or default_folder()
+    folder = folder or engine_folder()
     entries = EngineStore(folder).entries()
     size = sum(manifest.total_bytes for _, manifest in entries)
     value = f"{len(entries)} engines, {size / 1e6:.0f} MB in {folder}"

@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 from vlm_ros.build.building import build_bundle
 from vlm_ros.build.progress import OnProgress, Progress, Stage
 from vlm_ros.build.store import EngineStore
-from vlm_ros.build.tensorrt.options import TensorRtOptions
+from vlm_ros.build.tensorrt.options import PORTABLE, TensorRtOptions
 from vlm_ros.build.vendors import CUDA, ONNXRUNTIME, SERVED, builder_for
 from vlm_ros.core.bundle import AUTO, PRECISIONS, Bundle
 from vlm_ros.core.clock import monotonic_s
@@ -56,6 +56,9 @@ class BuildNodeConfig:
     batch: int = setting(1, "how many questions TensorRT's engines take at once", low=1, high=256)
     level: int = setting(3, "TensorRT's optimisation level: 0 is built soonest, 5 runs fastest", low=0, high=5)
     workspace_mb: int = setting(0, "memory that TensorRT's kernels may take; 0: half of what is free", unit="MB", low=0)
+    portable: str = setting(
+        "no", "whether TensorRT's engines run on later releases, all GPUs from Ampere on, or both", choices=PORTABLE
+    )
     ignore_gate: bool = setting(False, "build parts that vlm_ros validate found to fail their gate")
     exit_when_done: bool = setting(False, "leave once built, with status 0, or 1 where that failed")
 
@@ -153,7 +156,10 @@ class BuildNode(Node):
                 config.runtime,
                 bundle,
                 TensorRtOptions(
-                    level=config.level, batch=config.batch, workspace_bytes=config.workspace_mb * 1_000_000 or None
+                    level=config.level,
+                    batch=config.batch,
+                    workspace_bytes=config.workspace_mb * 1_000_000 or None,
+                    portable=config.portable,
                 ),
             ),
             blocks=config.blocks,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vlm_ros.core.places import engine_folder
 from vlm_ros.runtime.blocks import BLOCKS_TAG, BlockList, BlockRunner
 from vlm_ros.runtime.onnxruntime.library import CUDA_PROVIDERS
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
@@ -27,10 +28,15 @@ def runner_for(path: Path, *, threads: int = 0, cuda: bool = False) -> Runner:
     if _begins_with(path, _PLAN_TAG):
         from vlm_ros.runtime.tensorrt.runner import TensorRtRunner  # brings TensorRT with it
 
-        return TensorRtRunner(path)
+        return TensorRtRunner(path, trust_code=_is_built_here(path))
     if cuda:
         return OnnxRuntimeRunner(path, threads=threads, providers=CUDA_PROVIDERS, device="cuda")
     return OnnxRuntimeRunner(path, threads=threads)
+
+
+def _is_built_here(path: Path) -> bool:
+    """Whether ``path`` lies among this user's engines: a plan for many versions of TensorRT runs code of its own."""
+    return engine_folder().resolve() in path.resolve().parents
 
 
 def _begins_with(path: Path, tag: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vlm_ros.build.tensorrt.options import PORTABLE
 from vlm_ros.build.vendors import ONNXRUNTIME, SERVED
 from vlm_ros.core.bundle import AUTO, PRECISIONS
 from vlm_ros.core.config import setting
@@ -18,6 +19,9 @@ class ServiceConfig:
     runtime: str = setting(ONNXRUNTIME, "what runs the model; build_node must build for the same", choices=SERVED)
     batch: int = setting(
         1, "how many questions TensorRT's engines take at once; build_node must build for as many", low=1, high=256
+    )
+    portable: str = setting(
+        "no", "how portable TensorRT's engines are; build_node must build them as portable", choices=PORTABLE
     )
     threads: int = setting(0, "processor threads of each part of the model; 0: all cores", low=0, high=256)
     wait_for_engines: bool = setting(

@@ -28,7 +28,7 @@ def open_service(bundle: Bundle, config: ServiceConfig, store: EngineStore) -> S
     try:
         if config.runtime == CUDA:
             return _on_cuda(bundle, config)
-        builder = builder_for(config.runtime, bundle, TensorRtOptions(batch=config.batch))
+        builder = builder_for(config.runtime, bundle, TensorRtOptions(batch=config.batch, portable=config.portable))
         wanted = wanted_engines(bundle, store, config.precision, builder, parts_of(bundle))
         service = Service(bundle, config, wanted)
         service.open(graphs_of(wanted, wanted.find()), as_built(wanted))

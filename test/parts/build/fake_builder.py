@@ -17,6 +17,7 @@ class FakeBuilder:
     device: str = "fake device"
     shapes: str = "dynamic"
     batch: int = 1
+    portable: str = "no"
     clock: ManualClock = field(default_factory=ManualClock)
     built: list[str] = field(default_factory=list)
 

@@ -18,8 +18,9 @@ import pytest
 from vlm_ros.build.key import EngineKey
 from vlm_ros.build.lock import hold, locked
 from vlm_ros.build.manifest import Manifest
-from vlm_ros.build.store import EngineStore, default_folder
+from vlm_ros.build.store import EngineStore
 from vlm_ros.core.errors import BuildFailed, Cancelled
+from vlm_ros.core.places import engine_folder
 
 KEY = EngineKey("vision_encoder", "5f" * 32, "fp32", "dynamic", "fakeruntime 1.0", "fake device")
 NOBODY = 65534
@@ -267,8 +268,8 @@ def test_bad_engines_are_set_aside_and_good_ones_stay_when_told(store: EngineSto
 
 def test_cache_folder_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
-    assert default_folder() == Path("/cache/vlm_ros/engines")
+    assert engine_folder() == Path("/cache/vlm_ros/engines")
     monkeypatch.setenv("HOME", "/home/robot")
     for unusable in ("", "relative/cache"):
         monkeypatch.setenv("XDG_CACHE_HOME", unusable)
-        assert default_folder() == Path("/home/robot/.cache/vlm_ros/engines")
+        assert engine_folder() == Path("/home/robot/.cache/vlm_ros/engines")

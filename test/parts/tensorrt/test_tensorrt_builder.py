@@ -161,6 +161,22 @@ def test_options_reach_tensorrt_when_given(backend: SimpleNamespace, matmul: Pat
     assert header["limits_bytes"] == {"WORKSPACE": 1 << 20, "TACTIC_DRAM": 1 << 21, "TACTIC_SHARED_MEMORY": 1 << 14}
 
 
+@pytest.mark.parametrize(
+    ("portable", "header"), [("version", (True, False)), ("gpu", (False, True)), ("both", (True, True))]
+)
+def test_plan_is_as_portable_as_wanted(
+    backend: SimpleNamespace, matmul: Path, tmp_path: Path, portable: str, header: tuple[bool, bool]
+) -> None:
+    backend.Builder(options=backend.Options(portable=portable), timings=tmp_path).build(matmul, tmp_path / "engine")
+    noted = header_of(tmp_path / "engine")
+    assert (noted["any_version"], noted["any_gpu"]) == header
+
+
+def test_portability_is_refused_when_there_is_none_such(backend: SimpleNamespace) -> None:
+    with pytest.raises(BadConfig, match="portable 'everywhere'"):
+        backend.Builder(options=backend.Options(portable="everywhere"))
+
+
 def test_level_is_refused_when_there_is_none_such(backend: SimpleNamespace) -> None:
     with pytest.raises(BadConfig, match="level 6"):
         backend.Builder(options=backend.Options(level=6))
@@ -196,7 +212,7 @@ def test_fp32_is_fp32_when_the_graph_says_so(builder: SimpleNamespace, matmul: P
 def test_code_must_be_trusted_when_a_plan_is_for_any_version(
     backend: SimpleNamespace, matmul: Path, tmp_path: Path
 ) -> None:
-    options = backend.Options(any_version=True, any_gpu=True)
+    options = backend.Options(portable="both")
     backend.Builder(options=options, timings=tmp_path).build(matmul, tmp_path / "engine")
     with pytest.raises(BuildFailed, match="host code"):
         backend.Runner(tmp_path / "engine").activate()
@@ -210,7 +226,7 @@ def test_engines_differ_by_name_when_made_for_another_gpu_version_or_shape(backe
     assert plain.runtime == "tensorrt 10.3.0"
     assert plain.device == "Emulated GPU of compute capability 8.7"
     assert plain.shapes == "batch 1, prompt 1024, context 2048, step 8, read 1024, side 0"
-    portable = backend.Builder(options=backend.Options(any_version=True, any_gpu=True))
+    portable = backend.Builder(options=backend.Options(portable="both"))
     assert portable.runtime == "tensorrt 10.*"
     assert portable.device != plain.device
     assert backend.Builder(backend.Limits(batch=2)).shapes != plain.shapes

@@ -49,6 +49,11 @@ class OnnxRuntimeBuilder:
         """One: every graph takes as many as it says."""
         return 1
 
+    @property
+    def portable(self) -> str:
+        """Only here."""
+        return "no"
+
     def build(self, onnx: Path, engine: Path, watch: Watch = UNWATCHED) -> None:
         """Write the optimised ``onnx`` to ``engine`` in one go; ``BuildFailed`` with ONNX Runtime's reason."""
         options = session_options(self._threads)

@@ -9,7 +9,7 @@ from typing import Any
 
 from vlm_ros.build.builder import UNWATCHED, Watch
 from vlm_ros.build.tensorrt.monitor import Monitor
-from vlm_ros.build.tensorrt.options import LEVELS, TensorRtOptions
+from vlm_ros.build.tensorrt.options import LEVELS, PORTABLE, TensorRtOptions
 from vlm_ros.build.tensorrt.parsing import parsed
 from vlm_ros.build.tensorrt.profiles import Limits, Sizes, profiles_of
 from vlm_ros.build.tensorrt.timing_cache import TimingCache
@@ -37,6 +37,8 @@ class TensorRtBuilder:
             raise BadConfig(f"optimisation level {self._options.level}: take 0 (built soonest) to 5 (runs fastest)")
         if self._options.batch < 1:
             raise BadConfig(f"engines for {self._options.batch} questions at once: take 1 or more")
+        if self._options.portable not in PORTABLE:
+            raise BadConfig(f"engines that are portable '{self._options.portable}': take {', '.join(PORTABLE)}")
         self._gpu = open_gpu(device)
         self._timings = TimingCache(f"tensorrt {trt.__version__}", self._gpu.name, timings)
 
@@ -62,6 +64,11 @@ class TensorRtBuilder:
     def batch(self) -> int:
         """How many questions at once."""
         return self._options.batch
+
+    @property
+    def portable(self) -> str:
+        """How far its plans go."""
+        return self._options.portable
 
     def build(self, onnx: Path, engine: Path, watch: Watch = UNWATCHED) -> None:
         """Write the plan of ``onnx`` to ``engine``; ``BuildFailed`` with TensorRT's reason, or ``Cancelled``."""

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 LEVELS = range(6)
 
+PORTABLE = ("no", "version", "gpu", "both")
+"""How far plans go: to later TensorRT of the same major version, to all GPUs from Ampere on, or both."""
+
 
 @dataclass(frozen=True)
 class TensorRtOptions:
@@ -17,9 +20,9 @@ class TensorRtOptions:
 
     ``batch`` is how many questions, with their pictures, an engine takes at once; it is tuned for one all the same.
 
-    ``any_version`` makes plans that later TensorRT of the same major version runs too, and ``any_gpu`` plans for
-    all GPUs from Ampere on: both run somewhat slower. These two and ``batch`` alone go into an engine's key; an
-    engine that was built at another level, or with less memory, answers the same.
+    ``portable`` is one of ``PORTABLE``; portable plans run somewhat slower, and TensorRT makes none for all GPUs on a
+    Jetson. It and ``batch`` alone go into an engine's key; an engine that was built at another level, or with less
+    memory, answers the same.
     """
 
     level: int = 3
@@ -27,5 +30,14 @@ class TensorRtOptions:
     workspace_bytes: int | None = None
     tactic_bytes: int | None = None
     shared_memory_bytes: int | None = None
-    any_version: bool = False
-    any_gpu: bool = False
+    portable: str = "no"
+
+    @property
+    def any_version(self) -> bool:
+        """Whether later TensorRT of the same major version is to run the plan, too."""
+        return self.portable in ("version", "both")
+
+    @property
+    def any_gpu(self) -> bool:
+        """Whether all GPUs from Ampere on are."""
+        return self.portable in ("gpu", "both")

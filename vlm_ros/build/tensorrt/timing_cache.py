@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from vlm_ros.build.store import default_folder
+from vlm_ros.core.places import engine_folder
 
 _log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ class TimingCache:
 
     def __init__(self, runtime: str, device: str, folder: Path | None = None) -> None:
         digest = hashlib.sha256(f"{runtime} on {device}".encode()).hexdigest()[:16]
-        self._path = (folder or default_folder().parent / "timings") / f"{digest}.cache"
+        self._path = (folder or engine_folder().parent / "timings") / f"{digest}.cache"
 
     def attach(self, config: Any) -> None:
         """Let the build of ``config`` start from what is known."""
