@@ -1,7 +1,9 @@
 """Exports of checkpoints as they come: stored in half precision, incomplete, large."""
 
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -12,11 +14,12 @@ from safetensors.torch import load_file, save_file
 
 from vlm_ros.build.packing import verify
 from vlm_ros.core.bundle import Bundle
-from vlm_ros.core.errors import BadBundle
+from vlm_ros.core.errors import BadBundle, ExportFailed
 from vlm_ros.export import onnx_export
 from vlm_ros.export.exporting import export_bundle
 from vlm_ros.export.greedy import check_tokens
 from vlm_ros.export.llava import load_checkpoint, parts_of
+from vlm_ros.export.part import Part
 from vlm_ros.export.resting import rest_on_disk
 from vlm_ros.export.validation import check_part
 from vlm_ros.runtime.onnxruntime.runner import OnnxRuntimeRunner
@@ -82,6 +85,35 @@ def test_weights_get_a_file_of_their_own_when_they_are_many(checkpoint, tmp_path
     runner.activate()
     torch.manual_seed(0)
     assert check_part(part, runner).accepted
+
+
+class Branching(Part):
+    """What torch cannot export: a way that depends on a value."""
+
+    name = "branching"
+    axes: ClassVar = {"values": {0: "batch"}}
+
+    def draw(self, sizes):
+        return {"values": torch.ones(sizes.batch, 4)}
+
+    def forward(self, inputs):
+        if inputs["values"].sum() > 1:
+            return {"result": inputs["values"] + 1}
+        return {"result": inputs["values"]}
+
+
+def test_failure_of_the_exporter_is_one_sentence_and_the_rest_is_in_a_file(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(ExportFailed) as failed:
+        onnx_export.write_onnx(Branching(), tmp_path / "branching.onnx", 20)
+    said = str(failed.value)
+    assert "test_export.py:" in said and 'if inputs["values"].sum() > 1:' in said
+    assert len(said) < 700
+    assert "\n" not in said
+    assert capfd.readouterr() == ("", "")
+    (log,) = tmp_path.glob("vlm_ros_export_*.log")
+    assert str(log) in said
+    assert "Traceback" in log.read_text()
 
 
 def test_large_weights_lie_in_a_file_while_a_model_is_exported(tmp_path):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from vlm_ros.commands.progress import shown_progress
 from vlm_ros.core.errors import BadConfig, require
-from vlm_ros.export.exporting import INSTALL, OPSETS, export_bundle
+from vlm_ros.export.exporting import INSTALL, OPSETS, export_bundle, recognised
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Export the checkpoint and say how closely the graphs follow it."""
     with _checkpoint(arguments) as checkpoint, shown_progress() as report:
+        print(f"recognised {recognised(checkpoint)}", file=sys.stderr)
         agreements = export_bundle(checkpoint, arguments.out, arguments.opset, report)
     if arguments.json:
         parts = {part: vars(agreement) for part, agreement in agreements.items()}

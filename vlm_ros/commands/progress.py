@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,7 +16,7 @@ Report = Callable[[str, float], None]
 @contextmanager
 def shown_progress() -> Iterator[Report]:
     """A report that is shown on standard error, so that standard output holds the result alone."""
-    console = Console(stderr=True)
+    console = Console(file=sys.stderr)  # this very file: what work prints meanwhile may be set aside
     if not console.is_terminal:
         yield lambda message, _: console.print(message, markup=False, highlight=False, soft_wrap=True)
         return

@@ -262,6 +262,11 @@ def family_of(config: Mapping[str, Any], folder: object) -> Family:
     if family:
         return family
     kind = config.get("model_type")
+    if not kind:
+        raise BadBundle(
+            f"the config.json of '{folder}' has no 'model_type', which says what model it is: copy it again from where "
+            "the model comes from. `vlm_ros models` lists all that are supported"
+        )
     by_type = {model_type: row for row in reversed(FAMILIES) for model_type in row.model_types}  # the first counts
     nearest = _ALIKE.get(str(kind)) or difflib.get_close_matches(str(kind), by_type, n=1, cutoff=0.0)[0]
     architectures = ", ".join(map(str, config.get("architectures") or ["none named"]))

@@ -84,6 +84,10 @@ def read_json(path: Path) -> dict[str, Any]:
     """The object in a file of the checkpoint, with or without the mark that some editors put in front."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise BadBundle(
+            f"'{path.parent}' has no '{path.name}': give the folder of a whole checkpoint, as transformers saves it"
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise BadBundle(f"'{path}' is not readable JSON ({error})") from error
     if not isinstance(content, dict):

@@ -54,6 +54,14 @@ def export_bundle(
     return agreements
 
 
+def recognised(checkpoint: Path) -> str:
+    """What model ``checkpoint`` is, in words; ``BadBundle`` where it cannot be exported."""
+    family, config = _family_of(checkpoint), read_json(checkpoint / "config.json")
+    named = {"text": config.get("text_config"), "vision": config.get("vision_config")}
+    kinds = [f"{what} model {part['model_type']}" for what, part in named.items() if part and part.get("model_type")]
+    return ", ".join([f"{family.title} ({config['model_type']})", *kinds, f"parts: {', '.join(family.parts)}"])
+
+
 def _family_of(checkpoint: Path) -> Family:
     """The checkpoint's family."""
     if not checkpoint.is_dir():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from tempfile import NamedTemporaryFile
+from traceback import extract_tb, format_exception
+from typing import Any, TextIO
 
 import onnx_ir
 import torch
@@ -21,12 +24,16 @@ SINGLE_FILE_LIMIT_BYTES = 1_500_000_000
 
 
 def write_onnx(part: Part, path: Path, opset: int) -> None:
-    """Write ``part`` to ``path``, with its weights in ``<path>.data`` where they are many."""
+    """Write ``part`` to ``path``, with its weights in ``<path>.data`` where they are many.
+
+    ``ExportFailed`` with the cause where torch cannot; all that it says then is in a file.
+    """
     inputs = part.draw(part.example_sizes)
     with torch.inference_mode():
         outputs = part(inputs)
+    chatter = io.StringIO()
     try:
-        with _without_chatter(), torch.no_grad():  # nor does the exporter keep what only gradients would need
+        with _set_aside(chatter), torch.no_grad():  # nor does the exporter keep what only gradients would need
             program: Any = torch.onnx.export(
                 part,
                 kwargs={"inputs": inputs},
@@ -39,7 +46,9 @@ def write_onnx(part: Part, path: Path, opset: int) -> None:
             )
     except OnnxExporterError as error:
         raise ExportFailed(
-            f"torch {torch.__version__} cannot export '{part.name}' at opset {opset}: {error}"
+            f"torch {torch.__version__} cannot export '{part.name}' at opset {opset} ({_cause(error)}): take a "
+            "checkpoint without that, or another release of torch; all that it says is in "
+            f"'{_kept(error, chatter.getvalue())}'"
         ) from error
     save(program.model, path)
 
@@ -66,15 +75,32 @@ def forget_origin(model: onnx_ir.Model) -> None:
                 value.metadata_props.clear()
 
 
+def _cause(error: BaseException) -> str:
+    """What began it, with the line of the model's own code: the exporter wraps that in advice to its developers."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    said = str(error).strip().partition("\n")[0]
+    theirs = Path(torch.__file__).parent
+    own = [frame for frame in extract_tb(error.__traceback__) if theirs not in Path(frame.filename).parents]
+    where = f", at {Path(own[-1].filename).name}:{own[-1].lineno}: {own[-1].line}" if own else ""
+    return f"{type(error).__name__}: {said}{where}"
+
+
+def _kept(error: BaseException, chatter: str) -> str:
+    """The name of a new file with ``chatter`` and the whole of ``error``."""
+    with NamedTemporaryFile("w", prefix="vlm_ros_export_", suffix=".log", delete=False, encoding="utf-8") as file:
+        file.write(chatter + "".join(format_exception(error)))
+    return file.name
+
+
 @contextmanager
-def _without_chatter() -> Iterator[None]:
-    """The exporter warns of optional libraries and deprecations that no user of ours can act on."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+def _set_aside(chatter: TextIO) -> Iterator[None]:
+    """What the exporter prints goes to ``chatter``: whole graphs, and advice that no user of ours can act on."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stderr(chatter), redirect_stdout(chatter):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        logging.disable(disabled)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from vlm_ros.core.errors import BadBundle
-from vlm_ros.export.exporting import export_bundle
+from vlm_ros.export.exporting import export_bundle, recognised
 
 
 @pytest.fixture
@@ -34,6 +34,27 @@ def test_code_of_a_checkpoint_is_never_run(unfinished, tmp_path):
     (unfinished / "modeling.py").write_text("raise SystemExit('it ran')")
     with pytest.raises(BadBundle, match="their_own.*code of its own.*never run"):
         export_bundle(unfinished, tmp_path / "out")
+
+
+def test_folder_without_a_configuration_is_told_so(tmp_path):
+    (tmp_path / "checkpoint").mkdir()
+    with pytest.raises(BadBundle, match=r"checkpoint' has no 'config.json': give the folder of a whole checkpoint"):
+        export_bundle(tmp_path / "checkpoint", tmp_path / "out")
+
+
+def test_configuration_without_a_type_is_told_so(unfinished, tmp_path):
+    (unfinished / "config.json").write_text("{}")
+    with pytest.raises(BadBundle, match="no 'model_type', which says what model it is") as refused:
+        export_bundle(unfinished, tmp_path / "out")
+    assert "nearest" not in str(refused.value)
+
+
+def test_model_is_recognised_in_words(unfinished):
+    config = {"model_type": "llava", "text_config": {"model_type": "qwen2"}, "vision_config": {"hidden_size": 8}}
+    (unfinished / "config.json").write_text(json.dumps(config))
+    said = recognised(unfinished)
+    assert said.startswith("LLaVA-1.5")
+    assert "(llava), text model qwen2, parts: vision_encoder, embed_tokens, decoder_model_merged" in said
 
 
 def test_nothing_is_left_when_an_export_fails(unfinished, tmp_path):
