@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -30,13 +31,21 @@ COMMANDS = {
 
 FAILED = 2
 INTERRUPTED = 130
+UNREAD = 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit status: 2 for an error the user can mend, 130 when interrupted."""
+    """Run one command and return the exit status.
+
+    2 for an error the user can mend, 130 when interrupted, 141 where whoever read the output, as ``head``, has gone.
+    """
     arguments = _parse(sys.argv[1:] if argv is None else argv)
     try:
         status: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be written at the exit
+        return UNREAD
     except VlmRosError as error:
         print(f"vlm_ros: {' '.join(str(error).split())}", file=sys.stderr)
         return FAILED

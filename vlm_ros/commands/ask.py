@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vlm_ros.commands.answering import add_model_arguments, chosen_bundle, is_cut_form, print_answer
 from vlm_ros.commands.batch_answering import BATCH, print_answers
+from vlm_ros.commands.bounds import at_least
 from vlm_ros.core.answer import AnswerForm, Choices, FreeText, JsonSchema, Regex
 from vlm_ros.core.errors import BadQuestion
 
@@ -39,6 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     The status is 1 where an answer that was to have a form was cut before it was whole.
     """
+    if arguments.deadline is not None:
+        at_least(0, "--deadline", arguments.deadline)
     form = form_from_arguments(arguments)
     images = [arguments.image, *arguments.images]
     questions = [arguments.question, *arguments.questions]

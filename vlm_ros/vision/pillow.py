@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from io import BytesIO
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from vlm_ros.vision.packed import rgb_from_grey, rgb_from_grey16
 
 MAX_PIXELS = 1 << 26
 """A picture of 8192 x 8192; what claims to be larger is refused before any memory is taken for it."""
+
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # our own bound is lower, and an error
 
 _ROUNDING = 0.01
 """How far numbers may lie beyond black and white, relative to white, as sums of weighted colours do."""
@@ -34,7 +37,9 @@ def opened(source: BytesIO | Path, name: str, formats: tuple[str, ...] | None = 
     except UnidentifiedImageError as error:
         known = " or ".join(formats or ("an image that Pillow reads",))
         raise BadImage(f"{name} is not {known}") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise BadImage(f"{name} claims to be larger than {MAX_PIXELS} pixels, which are read at most") from error
+    except (OSError, ValueError, SyntaxError) as error:
         raise BadImage(f"{name} cannot be decoded ({error})") from error
     return image
 

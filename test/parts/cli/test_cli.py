@@ -223,6 +223,35 @@ def test_command_explains_its_arguments(command):
     assert f"vlm_ros {command}" in result.stdout
 
 
+@pytest.mark.parametrize("command", [["models"], ["models", "--json"], ["engines", "list", "--json"]], ids=" ".join)
+def test_command_ends_quietly_when_nobody_reads_on(command):
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "vlm_ros.cli", *command], stdout=writing, stderr=subprocess.PIPE, text=True
+        )
+    finally:
+        os.close(writing)
+    assert done.stderr == ""
+    assert done.returncode == 141  # as a shell tells of a process that SIGPIPE ended
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "inf"])
+def test_deadline_that_is_no_time_is_refused(picture, seconds):
+    result = vlm_ros("ask", picture, "what?", "--model", BUNDLE, "--deadline", seconds)
+    assert result.returncode == 2
+    assert f"--deadline is {float(seconds)}: give 0 or more" in result.stderr
+
+
+def test_picture_that_is_too_large_is_refused_in_one_line(tmp_path):
+    Image.new("1", (12_000, 12_000)).save(tmp_path / "large.png")
+    result = vlm_ros("ask", tmp_path / "large.png", "what?", "--model", BUNDLE)
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "claims 12000 x 12000 pixels" in result.stderr
+
+
 def test_models_lists_families_public_models_and_bundles():
     listed = json.loads(vlm_ros("models", "--json").stdout)
     assert {"llava"} <= {family["module"] for family in listed["families"]}
