@@ -61,10 +61,11 @@ def check_verdicts(bundle: Bundle, precisions: Mapping[str, str]) -> None:
     for part, precision in precisions.items():
         verdict = _kept(bundle).get(_name(bundle, part, precision), {})
         if verdict.get("faults") and _holds(verdict, bundle, part, precision):
+            faults = "; ".join(map(str, verdict["faults"]))
             raise BuildFailed(
-                f"'{part}' of '{bundle.name}' failed its gate at {precision} and is not used "
-                f"({'; '.join(verdict['faults'])}): take another precision (vlm_ros validate tells which pass), or use "
-                "it all the same with --ignore-gate, in a node with ignore_gate"
+                f"'{part}' of '{bundle.name}' failed its gate at {precision} and is not used ({faults}): take another "
+                "precision (vlm_ros validate tells which pass), or use it all the same with --ignore-gate, in a node "
+                "with ignore_gate"
             )
 
 
@@ -82,7 +83,9 @@ def warn_of_unvalidated(bundle: Bundle, part: str, precision: str, source: str) 
 
 
 def _kept(bundle: Bundle) -> dict[str, Any]:
-    return bundle.optional_json(VERDICTS)
+    """The verdicts that are such, by file: people edit what they find."""
+    kept = bundle.optional_json(VERDICTS).items()
+    return {name: one for name, one in kept if isinstance(one, dict) and isinstance(one.get("faults"), list)}
 
 
 def _name(bundle: Bundle, part: str, precision: str) -> str:

@@ -16,7 +16,6 @@ from vlm_ros.core.catalogue import BYTES_PER_WEIGHT, PublicModel, catalogue
 from vlm_ros.core.errors import VlmRosError
 from vlm_ros.core.families import FAMILIES, Family, family_named
 from vlm_ros.core.places import shipped_bundles
-from vlm_ros.models.loading import parts_of
 
 MEMORY = (
     "Memory is about what a processor takes to load the ONNX files, fp16 being cast to fp32 there; the cache of a long "
@@ -71,9 +70,11 @@ def _about_memory(model: PublicModel) -> dict[str, float]:
 def _memory_of(folder: Path) -> dict[str, float]:
     """Gigabytes that the bundle in ``folder`` takes, cache included, at each precision that all its parts have.
 
-    Empty where it cannot be read: whoever runs it is told why.
+    Empty where it cannot be read, or nothing could run it: whoever tries is told why.
     """
     try:
+        from vlm_ros.models.loading import parts_of  # brings ONNX Runtime with it
+
         bundle = Bundle(folder)
         parts = parts_of(bundle)
         precisions = [name for name in bundle.precisions(parts[0]) if all(name in bundle.precisions(p) for p in parts)]

@@ -261,6 +261,18 @@ def test_models_lists_families_public_models_and_bundles():
     assert 0.02 < listed["bundles_memory_gb"]["demo"]["fp32"] < 1
 
 
+def test_models_are_listed_where_nothing_could_run_them():
+    code = """
+import sys
+sys.modules["onnxruntime"] = None
+from vlm_ros.cli import main
+sys.exit(main(["models", "--json"]))
+"""
+    listed = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout)
+    assert listed["models"]
+    assert listed["bundles_memory_gb"]["demo"] == {}
+
+
 @pytest.mark.parametrize("columns", ["80", "300"])
 def test_models_are_named_so_that_they_can_be_copied(columns):
     sources = {model["source"] for model in json.loads(vlm_ros("models", "--json").stdout)["models"]}

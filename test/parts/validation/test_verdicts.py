@@ -88,6 +88,12 @@ def test_last_verdict_holds(bundle: Bundle) -> None:
     check_verdicts(bundle, {PART: "int8"})
 
 
+@pytest.mark.parametrize("edited", [5, [], {}, {"faults": 5}, {"faults": [5]}])
+def test_what_is_no_verdict_says_nothing(bundle: Bundle, edited: object) -> None:
+    (bundle.folder / VERDICTS).write_text(json.dumps({f"onnx/{PART}_int8.onnx": edited}))
+    check_verdicts(bundle, {PART: "int8"})
+
+
 def test_verdicts_are_no_strangers_in_a_sealed_bundle(bundle: Bundle) -> None:
     seal(bundle.folder)
     keep_verdicts(bundle, [FAILED])
