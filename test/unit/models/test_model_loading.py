@@ -22,12 +22,19 @@ def test_model_answers_when_loaded_from_its_bundle(tiny: Bundle) -> None:
     model.close()
 
 
-@pytest.mark.parametrize(("kind", "nearest"), [("lava", "llava"), ("clop", "clip"), (None, "")])
+@pytest.mark.parametrize(("kind", "nearest"), [("lava", "llava"), ("clop", "clip")])
 def test_bundle_is_refused_with_the_nearest_family_when_its_own_is_unknown(
-    tmp_path: Path, kind: str | None, nearest: str
+    tmp_path: Path, kind: str, nearest: str
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
     with pytest.raises(BadBundle, match=f"'{kind}'.* nearest that is: {nearest}"):
+        load_model(Bundle(tmp_path))
+
+
+@pytest.mark.parametrize("config", ["{}", '{"model_type": null}'])
+def test_bundle_is_refused_when_nothing_says_what_model_it_is(tmp_path: Path, config: str) -> None:
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(BadBundle, match="has no 'model_type', which says what model it is: copy it again"):
         load_model(Bundle(tmp_path))
 
 
