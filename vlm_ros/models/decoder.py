@@ -16,6 +16,7 @@ from vlm_ros.models.embedding import Embeddings, TokenEmbedding
 from vlm_ros.models.rows import rows_taken
 from vlm_ros.runtime.kv_cache import KvCache, KvLayout
 from vlm_ros.runtime.paired import USE_CACHE
+from vlm_ros.runtime.prompt_pieces import BRANCH_TOKENS, piece_tokens
 from vlm_ros.runtime.runner import Array, Runner, Tensors, TensorSpec
 
 Logits = NDArray[np.float32]
@@ -89,22 +90,23 @@ class Decoder:
         """The last logits of each row, and the cache from then on."""
         tokens, start, now = embeddings.shape[1], 0, cache
         while start < tokens:
-            end = min(tokens, start + self._most_tokens(now))
+            end = min(tokens, start + self._most_tokens(now, len(embeddings)))
             rows = None if positions is None else positions[:, start:end]
             moment = Moment(now.tokens, end - start, now.position, rows, padding)
             logits, now = self._run(embeddings[:, start:end], now, moment)
             start = end
         return logits, now
 
-    def _most_tokens(self, cache: KvCache) -> int:
-        """How many tokens one run after ``cache`` takes; longer prompts go through the same cache in pieces.
+    def _most_tokens(self, cache: KvCache, rows: int) -> int:
+        """How many tokens of each of ``rows`` prompts one run after ``cache`` takes; longer ones go in pieces.
 
-        Branches made for decoding were traced with one token, and many have no causal mask for more.
+        Branches made for decoding were traced with one token, and many have no causal mask for more. Engines took the
+        memory of their largest run when they were loaded.
         """
-        if cache.tokens and USE_CACHE in self._feeds:
-            return 1
+        if USE_CACHE in self._feeds:
+            return 1 if cache.tokens else BRANCH_TOKENS
         largest = self._decoder.inputs[self._embeds].largest
-        return self.context_tokens if largest is None else largest[1]
+        return piece_tokens(cache.tokens, rows) if largest is None else largest[1]
 
     def step_rows(
         self, embeddings: Embeddings, cache: KvCache, padding: tuple[int, ...]

@@ -22,6 +22,7 @@ from vlm_ros.core.answer import FreeText  # noqa: E402
 from vlm_ros.core.bundle import Bundle  # noqa: E402
 from vlm_ros.models.batching import Request, ask_all  # noqa: E402
 from vlm_ros.models.loading import load_model  # noqa: E402
+from vlm_ros.runtime import prompt_pieces  # noqa: E402
 
 
 def short_names(name: str) -> str:
@@ -72,6 +73,15 @@ DECODERS: dict[str, tuple[Change, ...]] = {
 
 @pytest.mark.parametrize("form", DECODERS)
 def test_answers_are_ours_when_the_decoder_has_another_form(form: str, folder: Path, ours: list) -> None:
+    change(folder, DECODER, *DECODERS[form])
+    assert same(answers(Bundle(folder)), ours)
+
+
+@pytest.mark.parametrize("form", [form for form in DECODERS if form != "branches"])
+def test_answers_are_ours_when_a_decoder_of_another_form_reads_prompts_in_pieces(
+    form: str, folder: Path, ours: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompt_pieces, "MOST_SCORES", 150)
     change(folder, DECODER, *DECODERS[form])
     assert same(answers(Bundle(folder)), ours)
 

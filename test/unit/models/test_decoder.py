@@ -5,7 +5,9 @@ import pytest
 
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.models.decoder import Branch, Decoder
+from vlm_ros.runtime import prompt_pieces
 from vlm_ros.runtime.fake import FakeRunner
+from vlm_ros.runtime.paired import USE_CACHE
 from vlm_ros.runtime.runner import Tensors, TensorSpec
 
 HALF, INT32 = np.dtype(np.float16), np.dtype(np.int32)
@@ -47,6 +49,34 @@ def decoder(
     for each in (embed, runner):
         each.activate()
     return Decoder(embed, runner, context_tokens=16), fed
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_long_prompts_go_in_pieces_that_bound_the_scores_of_attention(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompt_pieces, "MOST_SCORES", 600)
+    made, fed = decoder()
+    tokens = 100
+    made.step_rows(np.zeros((rows, tokens, 3), np.float16), made.begin_rows(rows), (0,) * rows)
+    pieces = [feeds["inputs_embeds"].shape[1] for feeds in fed]
+    seen = [feeds["past_key_values.0.key"].shape[2] for feeds in fed]
+    assert seen == [sum(pieces[:number]) for number in range(len(pieces))]
+    assert sum(pieces) == tokens
+    assert pieces[0] > 2 * pieces[-2]
+    assert all(rows * new * (old + new) <= 600 for new, old in zip(pieces, seen, strict=True))
+
+
+def test_a_prompt_of_usual_length_goes_in_one_run() -> None:
+    made, fed = decoder()
+    made.step(np.zeros((1, 1024, 3), np.float16), made.begin())
+    assert len(fed) == 1
+
+
+def test_tokens_go_one_by_one_only_behind_what_a_branch_for_prompts_takes() -> None:
+    made, fed = decoder(more=USE_CACHE)
+    made.step(np.zeros((1, prompt_pieces.BRANCH_TOKENS + 2, 3), np.float16), made.begin())
+    assert [feeds["inputs_embeds"].shape[1] for feeds in fed] == [prompt_pieces.BRANCH_TOKENS, 1, 1]
 
 
 def test_positions_and_mask_go_on_from_the_cache_when_fed() -> None:
