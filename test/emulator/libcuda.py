@@ -1,4 +1,7 @@
-"""The driver's functions for CUDA graphs: a graph is the list of what was put on a stream while it was captured."""
+"""The driver's functions for CUDA graphs, and for a GPU's memory.
+
+A graph is the list of what was put on a stream while it was captured.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,51 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-from emulator.pycuda_driver import enqueue, need_context, stream_of
+from emulator import pycuda_driver
+from emulator.pycuda_driver import Context, enqueue, need_context, stream_of
 
-INVALID, UNSUPPORTED = 1, 900
+INVALID, NO_DEVICE, UNSUPPORTED = 1, 101, 900
 
 
 class Libcuda:
-    """``libcuda.so.1``, as far as it is used; ``refuses`` makes captures fail, ``launches`` counts replays."""
+    """``libcuda.so.1``, as far as it is used; ``refuses`` makes captures fail, ``launches`` counts replays and
+    ``retained`` who holds the primary context."""
 
     refuses = False
     launches = 0
+    retained = 0
     graphs: dict[int, list[Callable[[], None]]] = {}  # noqa: RUF012  # one for the whole device
+
+    def cuInit(self, flags: int) -> int:  # noqa: N802
+        return 0
+
+    def cuDeviceGet(self, device: Any, ordinal: int) -> int:  # noqa: N802
+        return 0 if ordinal == 0 else NO_DEVICE
+
+    def cuDeviceGetAttribute(self, value: Any, attribute: int, device: ctypes.c_int) -> int:  # noqa: N802
+        assert attribute == pycuda_driver.device_attribute.INTEGRATED
+        value._obj.value = int(pycuda_driver.INTEGRATED)
+        return 0
+
+    def cuDevicePrimaryCtxRetain(self, context: Any, device: ctypes.c_int) -> int:  # noqa: N802
+        type(self).retained += 1
+        return 0
+
+    def cuDevicePrimaryCtxRelease_v2(self, device: ctypes.c_int) -> int:  # noqa: N802
+        type(self).retained -= 1
+        return 0
+
+    def cuCtxPushCurrent_v2(self, context: ctypes.c_void_p) -> int:  # noqa: N802
+        Context().push()
+        return 0
+
+    def cuCtxPopCurrent_v2(self, context: Any) -> int:  # noqa: N802
+        Context.pop()
+        return 0
+
+    def cuMemGetInfo_v2(self, free: Any, total: Any) -> int:  # noqa: N802
+        free._obj.value, total._obj.value = pycuda_driver.mem_get_info()
+        return 0
 
     def cuStreamBeginCapture_v2(self, stream: ctypes.c_void_p, mode: int) -> int:  # noqa: N802
         need_context()

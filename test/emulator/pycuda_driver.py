@@ -14,8 +14,9 @@ _streams: dict[int, Stream] = {}
 
 NAME = "Emulated GPU"
 COMPUTE_CAPABILITY = (8, 7)
+FREE_BYTES = 6 << 30
 INTEGRATED = False
-"""Whether the device is like a Jetson; tests change it."""
+"""What is free on the device, and whether it is like a Jetson; tests change them."""
 
 
 class LogicError(Error):
@@ -123,7 +124,7 @@ def init(flags: int = 0) -> None:
 
 def mem_get_info() -> tuple[int, int]:
     need_context()
-    return 6 << 30, 8 << 30
+    return FREE_BYTES, 8 << 30
 
 
 def mem_alloc(bytes: int) -> DeviceAllocation:  # noqa: A002  # as in PyCUDA

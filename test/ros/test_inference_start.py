@@ -20,7 +20,7 @@ SHORT_OF_MEMORY = """
 from vlm_ros.build import run_preflight
 from vlm_ros.nodes.inference_node import main
 
-run_preflight.available_bytes = lambda: 10_000_000
+run_preflight.available_bytes = lambda **_: 10_000_000
 raise SystemExit(main())
 """
 

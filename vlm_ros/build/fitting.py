@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vlm_ros.build.blocks import BlockBuilder
 from vlm_ros.build.builder import EngineBuilder
-from vlm_ros.build.preflight import SESSION_BYTES, SKIP_VARIABLE, BuildMemory, fits
+from vlm_ros.build.preflight import ADD_SWAP, SESSION_BYTES, SKIP_VARIABLE, BuildMemory
 from vlm_ros.build.vendors import ONNXRUNTIME
 from vlm_ros.core.errors import BuildFailed, MissingLibrary
 
@@ -27,7 +27,7 @@ def fitting_builder(builder: EngineBuilder, onnx: Path, blocks: int = 0) -> Engi
     whole. ``BuildFailed`` with advice where nothing fits, or a decoder has fewer layers than ``blocks``.
     """
     memory = BuildMemory(onnx, casts=builder.runtime.startswith(ONNXRUNTIME))
-    whole = blocks == 1 or (blocks == 0 and fits(memory.peak_bytes))
+    whole = blocks == 1 or (blocks == 0 and memory.fits(memory.peak_bytes))
     peaks = [] if whole else _peaks_bytes(memory)
     if len(peaks) < 2:
         memory.check()
@@ -35,7 +35,7 @@ def fitting_builder(builder: EngineBuilder, onnx: Path, blocks: int = 0) -> Engi
     if not 0 <= blocks <= len(peaks):
         raise BuildFailed(f"'{onnx.name}' can be cut into {len(peaks)} blocks: build it in no more, not in {blocks}")
     for count in [blocks] if blocks else range(2, len(peaks) + 1):
-        if fits(peaks[count - 1]):
+        if memory.fits(peaks[count - 1]):
             _log.info("building '%s' in %d blocks of layers", onnx.name, count)
             return BlockBuilder(builder, count)
     if not blocks:
@@ -43,7 +43,7 @@ def fitting_builder(builder: EngineBuilder, onnx: Path, blocks: int = 0) -> Engi
     raise BuildFailed(
         f"building '{onnx.name}' in {blocks} blocks takes about {peaks[blocks - 1] / 1e9:.2f} GB, more than is free: "
         "end other programs, take more blocks (--blocks), a smaller precision (vlm_ros quantize --precision q4), "
-        f"add swap on a disk, or set {SKIP_VARIABLE}=1 to try"
+        f"{ADD_SWAP if memory.casts else ''}or set {SKIP_VARIABLE}=1 to try"
     )
 
 

@@ -11,11 +11,16 @@ from functools import cached_property
 from pathlib import Path
 
 from vlm_ros.build.external_data import total_bytes
+from vlm_ros.build.swap import disk_swap_bytes
 from vlm_ros.build.weight_kinds import ByKind, weights_of
 from vlm_ros.core.errors import BuildFailed
+from vlm_ros.runtime.gpu_memory import free_gpu_bytes
 
 SKIP_VARIABLE = "VLM_ROS_SKIP_MEMORY_CHECK"
 """Set to 1 in the environment, nothing is refused."""
+
+ADD_SWAP = "add swap on a disk, "
+"""Advice that helps where a processor computes alone."""
 
 SESSION_BYTES = 16_000_000
 """What an empty session takes."""
@@ -35,6 +40,7 @@ _EXTERNAL_COPIES = ByKind(wide=2, half=5.5, narrow=1.5, unpacked=3.3)
 INT8 and INT4 that are read as they are, and 2.8 for those that are unpacked first."""
 
 _MEMINFO = Path("/proc/meminfo")
+_SWAPS = Path("/proc/swaps")
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -43,7 +49,8 @@ class BuildMemory:
     """How much memory building an engine of ``onnx`` takes, beside what the process has already.
 
     ``casts`` says whether the builder casts fp16 to fp32 and unpacks what is narrower, as ONNX Runtime does on a
-    processor; for others all weights count as fp32. ``BadBundle`` where a file is missing or no ONNX file.
+    processor; for others, which build on a GPU, all weights count as fp32. ``BadBundle`` where a file is
+    missing or no ONNX file.
     """
 
     onnx: Path
@@ -69,35 +76,55 @@ class BuildMemory:
         )
         return inside.times(copies) + beside.times(external_copies)
 
+    def fits(self, needed_bytes: int) -> bool:
+        """Whether so many bytes are free where the engine is built, or nobody wants to know."""
+        return fits(needed_bytes, gpu=not self.casts)
+
     def check(self, free_bytes: int | None = None) -> None:
         """``BuildFailed`` with advice where the build would not fit.
 
         ``free_bytes`` ``None`` means what is free now; a machine that does not tell is not held back.
         """
-        free_bytes = available_bytes() if free_bytes is None else free_bytes
+        free_bytes = available_bytes(gpu=not self.casts) if free_bytes is None else free_bytes
         if free_bytes is None or fits(self.peak_bytes, free_bytes):
             return
+        swap = ADD_SWAP if self.casts else ""
         raise BuildFailed(
             f"building '{self.onnx.name}' takes about {self.peak_bytes / 1e9:.2f} GB and {free_bytes / 1e9:.2f} GB are "
-            "free: end other programs, take a smaller precision (vlm_ros quantize --precision q4), add swap on a disk, "
+            f"free: end other programs, take a smaller precision (vlm_ros quantize --precision q4), {swap}"
             f"build on a larger machine of the same kind, or set {SKIP_VARIABLE}=1 to try"
         )
 
 
-def fits(needed_bytes: int, free_bytes: int | None = None) -> bool:
-    """Whether so many bytes are free, or nobody wants to know; ``free_bytes`` as in ``BuildMemory.check``."""
-    free_bytes = available_bytes() if free_bytes is None else free_bytes
+def fits(needed_bytes: int, free_bytes: int | None = None, *, gpu: bool = False) -> bool:
+    """Whether so many bytes are free, or nobody wants to know; ``free_bytes`` as in ``BuildMemory.check``.
+
+    ``gpu`` as in ``available_bytes``.
+    """
+    free_bytes = available_bytes(gpu=gpu) if free_bytes is None else free_bytes
     return free_bytes is None or needed_bytes <= free_bytes or os.environ.get(SKIP_VARIABLE) == "1"
 
 
-def available_bytes(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int | None:
-    """What this process may still take: memory and swap of the machine, less where its container allows less."""
+def available_bytes(
+    meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP, swaps: Path = _SWAPS, *, gpu: bool = False
+) -> int | None:
+    """What this process may still take: memory, and swap on disks, less where its container allows less.
+
+    For what a ``gpu`` computes no swap counts, since what it reaches stays in memory. One with a memory of its own
+    needs room there as well, and weights pass through the machine's: the smaller of the two counts.
+    """
     fields = dict(line.split(":", 1) for line in _text(meminfo).splitlines() if ":" in line)
     if "MemAvailable" not in fields:
         return None
-    free = sum(int(fields.get(name, "0 kB").split()[0]) * 1024 for name in ("MemAvailable", "SwapFree"))
+    memory_bytes, swap_bytes = (
+        int(fields.get(name, "0 kB").split()[0]) * 1024 for name in ("MemAvailable", "SwapFree")
+    )
+    bounds = [memory_bytes + (0 if gpu else min(swap_bytes, disk_swap_bytes(_text(swaps))[1]))]
     limit, used = _text(cgroup / "memory.max").strip(), _text(cgroup / "memory.current").strip()
-    return min(free, int(limit) - int(used)) if limit.isdigit() and used.isdigit() else free
+    if limit.isdigit() and used.isdigit():
+        bounds.append(int(limit) - int(used))
+    gpu_bytes = free_gpu_bytes() if gpu else None
+    return min(bounds if gpu_bytes is None else [*bounds, gpu_bytes])
 
 
 def _text(path: Path) -> str:

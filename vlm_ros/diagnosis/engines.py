@@ -58,7 +58,7 @@ def check_room(machine: Machine, bundles: dict[str, Path] | None = None) -> Find
     """Whether every model can be built and run in the memory that is free; where not, at which precision it can."""
     from vlm_ros.build.preflight import available_bytes
 
-    free = available_bytes(machine.path("/proc/meminfo"), machine.path("/sys/fs/cgroup"))
+    free = available_bytes(*map(machine.path, ("/proc/meminfo", "/sys/fs/cgroup", "/proc/swaps")))
     needs = {folder: _needed_bytes(folder) for folder in (shipped_bundles() if bundles is None else bundles).values()}
     if free is None or not any(needs.values()):
         return fine("room for models", "how much memory is free is not known" if any(needs.values()) else "no model")

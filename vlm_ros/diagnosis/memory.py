@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 
+from vlm_ros.build.swap import disk_swap_bytes
 from vlm_ros.diagnosis.finding import Finding, doubtful, fine
 from vlm_ros.diagnosis.machine import Machine
 
@@ -38,11 +39,7 @@ def check_memory(machine: Machine) -> Finding:
 def check_swap(machine: Machine) -> Finding:
     """Swap on a disk: a small board that builds engines without it reboots."""
     memory = _meminfo(machine)
-    disk = sum(
-        int(fields[2]) * 1024
-        for fields in map(str.split, machine.text("/proc/swaps").splitlines()[1:])
-        if len(fields) > 2 and "zram" not in fields[0]
-    )
+    disk, _ = disk_swap_bytes(machine.text("/proc/swaps"))
     value = f"{memory.get('SwapTotal', 0) / _GB:.1f} GB, {disk / _GB:.1f} GB of it on a disk"
     if machine.is_jetson and memory.get("MemTotal", 0) < _SMALL_BOARD_BYTES and disk < _SWAP_BYTES:
         return doubtful("swap", value, _MAKE_SWAP)

@@ -94,7 +94,7 @@ def test_value_is_refused_by_name(option, value, tmp_path):
 
 
 def test_model_that_would_not_fit_is_refused_before_it_is_drawn(tmp_path, monkeypatch):
-    monkeypatch.setattr(preflight, "available_bytes", lambda: 5_000_000)
+    monkeypatch.setattr(preflight, "available_bytes", lambda **_: 5_000_000)
     with pytest.raises(NotEnoughMemory, match=r"2 million weights take 0\.01 GB.*--parameters"):
         make_material(tmp_path, 2e6, (), lambda message, share: None)
     assert not list(tmp_path.iterdir())

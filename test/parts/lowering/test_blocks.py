@@ -220,11 +220,11 @@ def test_blocks_are_as_few_as_memory_allows_unless_told(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(fitting, "_peaks_bytes", lambda memory: [50e6, 40e6, 30e6, 20e6])
     monkeypatch.setattr(preflight.BuildMemory, "peak_bytes", 45e6)
-    monkeypatch.setattr(preflight, "available_bytes", lambda: 100e6)
+    monkeypatch.setattr(preflight, "available_bytes", lambda **_: 100e6)
     assert [chosen(0), chosen(1), chosen(3)] == [1, 1, 3]
-    monkeypatch.setattr(preflight, "available_bytes", lambda: 44e6)
+    monkeypatch.setattr(preflight, "available_bytes", lambda **_: 44e6)
     assert [chosen(0), chosen(3)] == [2, 3]
-    monkeypatch.setattr(preflight, "available_bytes", lambda: 33e6)
+    monkeypatch.setattr(preflight, "available_bytes", lambda **_: 33e6)
     assert chosen(0) == 3
 
 
@@ -234,7 +234,7 @@ def test_only_decoders_are_cut_when_blocks_are_wanted() -> None:
 
 
 def test_advice_is_given_when_not_even_blocks_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight, "available_bytes", lambda: 1000)
+    monkeypatch.setattr(preflight, "available_bytes", lambda **_: 1000)
     with pytest.raises(BuildFailed, match="decoder_model_merged.onnx' takes about.*q4"):
         fitting_builder(OnnxRuntimeBuilder(), DECODER)
     with pytest.raises(BuildFailed, match="in 3 blocks takes about.*--blocks"):

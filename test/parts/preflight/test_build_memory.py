@@ -83,7 +83,7 @@ def test_fp16_counts_twice_only_where_it_is_cast(large, one_file_bytes: int, tmp
 
 
 def test_build_is_refused_with_advice_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vlm_ros.build.preflight.available_bytes", lambda: 1_000_000)
+    monkeypatch.setattr("vlm_ros.build.preflight.available_bytes", lambda **_: 1_000_000)
     store = EngineStore(tmp_path)
     with pytest.raises(BuildFailed, match=r"'decoder_model_merged.onnx' takes about 0.03 GB and 0.00 GB are free.*q4"):
         build_bundle(Bundle(TINY), store)
@@ -98,12 +98,21 @@ def test_nothing_is_refused_when_the_machine_does_not_tell(tmp_path: Path) -> No
     BuildMemory(TINY / "onnx" / "embed_tokens.onnx").check()
 
 
-def test_swap_counts_and_the_container_sets_the_limit(tmp_path: Path) -> None:
-    meminfo = tmp_path / "meminfo"
-    meminfo.write_text("MemTotal: 8000 kB\nMemAvailable:    3000 kB\nSwapFree: 1000 kB\nHugePages_Total: 0\n")
-    assert available_bytes(meminfo, tmp_path) == 4000 * 1024
+SWAPS = """Filename				Type		Size		Used		Priority
+/dev/zram0                              partition	5000		100		5
+/swapfile                               file		1500		500		-2
+"""
+
+
+def test_swap_counts_on_a_disk_alone_and_the_container_sets_the_limit(tmp_path: Path) -> None:
+    meminfo, swaps = tmp_path / "meminfo", tmp_path / "swaps"
+    meminfo.write_text("MemTotal: 8000 kB\nMemAvailable:    3000 kB\nSwapFree: 5900 kB\nHugePages_Total: 0\n")
+    swaps.write_text(SWAPS)
+    assert available_bytes(meminfo, tmp_path, swaps) == 4000 * 1024
+    assert available_bytes(meminfo, tmp_path, swaps, gpu=True) == 3000 * 1024
+    assert available_bytes(meminfo, tmp_path, tmp_path / "none") == 3000 * 1024
     (tmp_path / "memory.max").write_text("2000000\n")
     (tmp_path / "memory.current").write_text("500000\n")
-    assert available_bytes(meminfo, tmp_path) == 1_500_000
+    assert available_bytes(meminfo, tmp_path, swaps) == 1_500_000
     (tmp_path / "memory.max").write_text("max\n")
-    assert available_bytes(meminfo, tmp_path) == 4000 * 1024
+    assert available_bytes(meminfo, tmp_path, swaps) == 4000 * 1024

@@ -84,7 +84,7 @@ def test_the_old_model_goes_first_when_memory_does_not_hold_both(
 ) -> None:
     before = answer(service)
     build_bundle(TINY, store)
-    monkeypatch.setattr(service_module, "available_bytes", lambda: 1_000_000)
+    monkeypatch.setattr(service_module, "available_bytes", lambda **_: 1_000_000)
     work_until(service, lambda: service.on_engines)
     assert "memory does not hold both models" in caplog.text
     assert answer(service) == before
@@ -95,7 +95,7 @@ def test_the_old_model_comes_back_when_the_engines_do_not_load_in_its_place(
 ) -> None:
     before = answer(service)
     build_bundle(TINY, store)
-    monkeypatch.setattr(service_module, "available_bytes", lambda: 1_000_000)
+    monkeypatch.setattr(service_module, "available_bytes", lambda **_: 1_000_000)
     loaded: list[Any] = []
 
     def refuse_engines(bundle: Bundle, graphs: Any, **more: Any) -> None:
@@ -121,7 +121,7 @@ def test_a_model_that_works_is_not_taken_down_for_engines_that_did_not_fit_until
         of_engines = any(path.name == "engine" for path, _ in graphs.values())
         real(bundle, graphs, free_bytes if of_engines else None, **more)
 
-    monkeypatch.setattr(service_module, "available_bytes", lambda: free_bytes)
+    monkeypatch.setattr(service_module, "available_bytes", lambda **_: free_bytes)
     monkeypatch.setattr(service_module, "check_run_memory", check)
     monkeypatch.setattr(service_module, "_RETRY_S", 0.0)
     work_until(service, lambda: service.fault)
@@ -155,7 +155,7 @@ def test_the_old_model_comes_back_where_it_could_not_be_freed(
     before = answer(service)
     build_bundle(TINY, store)
     service._held.callback(fail)
-    monkeypatch.setattr(service_module, "available_bytes", lambda: 1_000_000)
+    monkeypatch.setattr(service_module, "available_bytes", lambda **_: 1_000_000)
     work_until(service, lambda: service.fault)
     assert "the device is lost" in service.health[1]
     assert answer(service) == before
@@ -193,7 +193,7 @@ def fail_to_load(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
         return real(*args, **more)
 
     monkeypatch.setattr(service_module, "load_model", load)
-    monkeypatch.setattr(service_module, "available_bytes", lambda: 1_000_000)
+    monkeypatch.setattr(service_module, "available_bytes", lambda **_: 1_000_000)
 
 
 def test_what_is_heard_of_the_build_is_told(service: Service) -> None:
