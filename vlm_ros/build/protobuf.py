@@ -5,6 +5,9 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator
 
+INPUT, OUTPUT, OPERATOR = 1, 2, 4
+"""Fields of a node in onnx.proto: what it reads and makes, and its type."""
+
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -16,6 +19,11 @@ def fields(content: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int,
     for number, wire_type, first, last in _all_fields(content, start, end):
         if wire_type == _BYTES:
             yield number, first, last
+
+
+def texts(content: mmap.mmap, start: int, end: int, wanted: int) -> list[bytes]:
+    """What the fields ``wanted`` between ``start`` and ``end`` hold; as ``fields``."""
+    return [content[first:last] for number, first, last in fields(content, start, end) if number == wanted]
 
 
 def integer(content: mmap.mmap, start: int, end: int, wanted: int) -> int:

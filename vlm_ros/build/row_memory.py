@@ -11,15 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from vlm_ros.build.image_tokens import image_tokens
+from vlm_ros.build.text_sizes import text_config, text_sizes
 from vlm_ros.core.layer_states import state_shapes
 
 CACHES = 2
 """A step has the cache that goes in and the one that comes out."""
 
-_CONTEXT_TOKENS = 2048
-"""Llama's own context, which configurations leave out."""
-
-_NUMBER_BYTES = 4
+NUMBER_BYTES = 4
 """The widest number that caches and activations are made of."""
 
 
@@ -37,14 +35,17 @@ def cache_bytes(config: Mapping[str, Any]) -> int:
 
     0 where it does not tell.
     """
-    by_token = _token_bytes(config)
-    return by_token and by_token * _context_tokens(config) + sum(_layer_states(_text(config))) * _NUMBER_BYTES
+    sizes = text_sizes(config)
+    if sizes is None:
+        return 0
+    return _token_bytes(config) * sizes.context_tokens + sum(_layer_states(text_config(config))) * NUMBER_BYTES
 
 
 def encoded_bytes(config: Mapping[str, Any]) -> int:
     """The keys and values of all tokens of an encoder that a decoder looks at; 0 where it looks at none."""
-    looks = config.get("model_type") == "blip" or _text(config).get("model_type") == "t5"
-    return _token_bytes(config) * max(_context_tokens(config), image_tokens(config)) if looks else 0
+    looks = config.get("model_type") == "blip" or text_config(config).get("model_type") == "t5"
+    sizes = text_sizes(config)
+    return _token_bytes(config) * max(sizes.context_tokens, image_tokens(config)) if looks and sizes else 0
 
 
 def picture_bytes(config: Mapping[str, Any], slice_px: int | None = None) -> int:
@@ -64,31 +65,18 @@ def picture_bytes(config: Mapping[str, Any], slice_px: int | None = None) -> int
     if not (tokens and width and heads):
         return 0
     hidden = vision.get("intermediate_size") or 4 * width
-    return int(tokens * (6 * width + 3 * hidden + 3 * heads * tokens) * _NUMBER_BYTES)
+    return int(tokens * (6 * width + 3 * hidden + 3 * heads * tokens) * NUMBER_BYTES)
 
 
 def _token_bytes(config: Mapping[str, Any]) -> int:
-    """The keys and values of one token in all layers that attend; T5 calls things otherwise."""
-    text = _text(config)
-    heads = text.get("num_attention_heads") or text.get("num_heads")
-    layers = text.get("num_hidden_layers") or text.get("num_decoder_layers") or text.get("num_layers")
-    if not (heads and layers):
+    """The keys and values of one token in all layers that attend; 0 where ``config`` does not tell."""
+    sizes = text_sizes(config)
+    if sizes is None:
         return 0
-    width = text.get("head_dim") or text.get("d_kv") or text.get("hidden_size", 0) // heads
-    attending = layers - sum(numbers > 0 for numbers in _layer_states(text))
-    return int(2 * attending * (text.get("num_key_value_heads") or heads) * width * _NUMBER_BYTES)
+    attending = sizes.layers - sum(numbers > 0 for numbers in _layer_states(text_config(config)))
+    return int(2 * attending * sizes.cached_heads * sizes.head_width * NUMBER_BYTES)
 
 
 def _layer_states(text: Mapping[str, Any]) -> list[int]:
     """How many numbers each layer keeps whatever the context; 0: it attends."""
     return [sum(map(math.prod, state_shapes(text, kind).values())) for kind in text.get("layer_types") or ()]
-
-
-def _context_tokens(config: Mapping[str, Any]) -> int:
-    text = _text(config)
-    return int(text.get("max_position_embeddings") or text.get("n_positions") or _CONTEXT_TOKENS)
-
-
-def _text(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    text: Mapping[str, Any] = config.get("text_config") or config
-    return text

@@ -13,15 +13,16 @@ from vlm_ros.build.lowering.flow import layer_of
 from vlm_ros.build.precision.files import read_model
 from vlm_ros.build.precision.onnx_library import Model, Node, onnx
 from vlm_ros.build.precision.sizes import tensor_bytes
+from vlm_ros.build.prompt_memory import attention_of, prompt_bytes
 from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.context import context_tokens
 from vlm_ros.core.errors import BadConfig
 from vlm_ros.core.families import batch_of
+from vlm_ros.core.onnx_files import DECODER
+from vlm_ros.runtime.prompt_pieces import MOST_SCORES
 
 _SHAPES = 64
 """Constants of so few elements may be shapes, which others follow from."""
-
-_CONTEXT_TOKENS = 2048
-"""Llama's own, which configurations leave out."""
 
 
 @dataclass(frozen=True)
@@ -53,29 +54,46 @@ def run_memory(path: Path, sizes: Mapping[str, int]) -> RunMemory:
 
 
 def bundle_memory(bundle: Bundle, precision: str, parts: Sequence[str]) -> RunMemory:
-    """All ``parts`` together, over the longest context that the model takes; errors as ``run_memory``."""
-    text = bundle.config.get("text_config") or {}
-    context = int(text.get("max_position_embeddings") or _CONTEXT_TOKENS)
-    read, batch = max(context, image_tokens(bundle.config)), batch_of(bundle.config)
-    memories = [run_memory(bundle.onnx(part, precision), sizes_at(context, read, batch)) for part in parts]
+    """All ``parts`` together, over the longest context that the model takes; errors as ``run_memory``.
+
+    Each keeps what it took for its largest run.
+    """
+    memories = [_part_memory(bundle, part, bundle.onnx(part, precision)) for part in parts]
     return RunMemory(
         sum(memory.weight_bytes for memory in memories),
         sum(memory.cache_bytes for memory in memories),
-        max(memory.activation_bytes for memory in memories),
+        sum(memory.activation_bytes for memory in memories),
     )
 
 
-def sizes_at(context_tokens: int, read_tokens: int = 0, batch: int = 1) -> dict[str, int]:
+def _part_memory(bundle: Bundle, part: str, path: Path) -> RunMemory:
+    """A decoder reads a prompt in pieces: the first has the most states, the last the largest cache.
+
+    Shape inference may lose the scores of attention on the way, so that they are counted by themselves as well.
+    """
+    context, batch = context_tokens(bundle.config), batch_of(bundle.config)
+    read = max(context, image_tokens(bundle.config))
+    if part != DECODER:
+        return run_memory(path, sizes_at(context, read, batch))
+    attention = attention_of(path)
+    first, last = min(context, math.isqrt(attention.pairs)), min(context, max(1, MOST_SCORES // context))
+    runs = run_memory(path, sizes_at(first, read)), run_memory(path, sizes_at(context, read, seen=context - last))
+    activations = max(*(run.activation_bytes for run in runs), prompt_bytes(bundle.config, attention))
+    return RunMemory(runs[0].weight_bytes, runs[1].cache_bytes, activations)
+
+
+def sizes_at(tokens: int, read_tokens: int = 0, batch: int = 1, *, seen: int = 0) -> dict[str, int]:
     """The largest sizes of a run, by the names that exporters give to dimensions.
 
-    ``read_tokens`` is what an encoder has read, of which a decoder looks at all.
+    ``read_tokens`` is what an encoder has read, of which a decoder looks at all; ``seen`` of the ``tokens`` are
+    cached.
     """
-    full = ("sequence", "sequence_length", "total", "total_sequence_length", "past_sequence_length + 1")
     return {
         **dict.fromkeys(("batch", "batch_size"), batch),
         **dict.fromkeys(("encoder_sequence", "encoder_sequence_length"), read_tokens),
-        **dict.fromkeys(full, context_tokens),
-        **dict.fromkeys(("past", "past_sequence_length"), 0),
+        **dict.fromkeys(("total", "total_sequence_length", "past_sequence_length + 1"), tokens),
+        **dict.fromkeys(("sequence", "sequence_length"), tokens - seen),
+        **dict.fromkeys(("past", "past_sequence_length"), seen),
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlm_ros.build.external_data import external_entries, external_files, messages_of, tensors_of
-from vlm_ros.build.protobuf import fields, integer
+from vlm_ros.build.protobuf import INPUT, OPERATOR, OUTPUT, integer, texts
 
 _DATA_TYPE = 2
 """A field number of onnx.proto, which never changes; nor do the types below."""
@@ -23,9 +23,6 @@ _KINDS = ("wide", "half", "narrow", "unpacked")
 
 _NAME = 8
 """The field of a tensor that names it."""
-
-_INPUT, _OUTPUT, _OPERATOR = 1, 2, 4
-"""Fields of a node: what it reads and makes, and its type."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ def weights_of(onnx: Path) -> tuple[ByKind, ByKind]:
         for start, end in tensors_of(content):
             entries = external_entries(content, start, end)
             kind = _kind(integer(content, start, end, _DATA_TYPE))
-            if kind == "narrow" and unpacked.intersection(_texts(content, start, end, _NAME)):
+            if kind == "narrow" and unpacked.intersection(texts(content, start, end, _NAME)):
                 kind = "unpacked"
             if entries:
                 beside[kind] += int(entries.get("length", 0))
@@ -78,18 +75,12 @@ def _unpacked(content: mmap.mmap) -> set[bytes]:
     A product of two such results is one of integers, which reads both as they are.
     """
     nodes = [
-        [_texts(content, *place, field) for field in (_OPERATOR, _INPUT, _OUTPUT)]
-        for place in messages_of(content, "node")
+        [texts(content, *place, field) for field in (OPERATOR, INPUT, OUTPUT)] for place in messages_of(content, "node")
     ]
     widening = [(read[0], results) for operator, read, results in nodes if operator == [b"DequantizeLinear"] and read]
     narrow = {made: source for source, results in widening for made in results}
     read_by_node = ([narrow[name] for name in read if name in narrow] for _, read, _ in nodes)
     return {sources[0] for sources in read_by_node if len(sources) == 1}
-
-
-def _texts(content: mmap.mmap, start: int, end: int, wanted: int) -> list[bytes]:
-    """What the fields ``wanted`` between ``start`` and ``end`` hold."""
-    return [content[first:last] for number, first, last in fields(content, start, end) if number == wanted]
 
 
 def _kind(data_type: int) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlm_ros.build.tensorrt.options import PORTABLE, TensorRtOptions
-from vlm_ros.build.vendors import RUNTIMES
+from vlm_ros.build.vendors import RUNTIMES, TENSORRT
 from vlm_ros.core.answer import Answer, AnswerForm, FreeText
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.places import find_bundle
@@ -127,8 +127,8 @@ def load_checked(
     check_origins(bundle, graphs)
     if not ignore_gate:
         check_verdicts(bundle, {part: chosen for part, (_, chosen) in graphs.items()})
-    check_run_memory(bundle, graphs, batch=built_for)
-    limit = batch_limit(bundle, graphs, batch)
+    check_run_memory(bundle, graphs, batch=built_for, gpu=runtime == TENSORRT)
+    limit = batch_limit(bundle, graphs, batch, gpu=runtime == TENSORRT)
     if not runtime:
         return load_model(bundle, precision=precision), limit
     return load_model(bundle, {part: path for part, (path, _) in graphs.items()}), limit

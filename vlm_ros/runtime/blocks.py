@@ -41,6 +41,13 @@ class BlockList:
         path.write_bytes(BLOCKS_TAG + json.dumps(asdict(self), indent=2).encode())
 
 
+def engine_files(path: Path) -> list[Path]:
+    """The files that are loaded for the engine or graph at ``path``; ``BuildFailed`` as in ``BlockList.read``."""
+    with path.open("rb") as file:
+        in_blocks = file.read(len(BLOCKS_TAG)) == BLOCKS_TAG
+    return [path.with_name(name) for name in BlockList.read(path).files] if in_blocks else [path]
+
+
 class BlockRunner:
     """Runs ``blocks`` one after the other, as the one graph that they were cut from.
 

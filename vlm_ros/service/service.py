@@ -18,6 +18,7 @@ from vlm_ros.build.manifest import MANIFEST
 from vlm_ros.build.origin import check_origins
 from vlm_ros.build.preflight import available_bytes
 from vlm_ros.build.run_preflight import Graphs, check_run_memory, run_peak_bytes
+from vlm_ros.build.vendors import TENSORRT
 from vlm_ros.build.verdicts import check_verdicts
 from vlm_ros.build.wanted import WantedEngines
 from vlm_ros.core.bundle import Bundle
@@ -69,7 +70,7 @@ class Service:
     def open(self, graphs: Graphs, runtime: str) -> None:
         """Load ``graphs`` as the first model."""
         self.runtime = runtime
-        model, self._held = self._loaded(graphs)
+        model, self._held = self._loaded(graphs, gpu=_on_gpu(runtime))
         self.seat = ModelSeat(model)
 
     @property
@@ -122,8 +123,8 @@ class Service:
         runtime, versions = as_built(wanted), wanted.versions
         try:
             graphs = graphs_of(wanted, wanted.find())
-            if self._fits_beside(graphs):
-                model, held = self._loaded(graphs)
+            if self._fits_beside(graphs, gpu=_on_gpu(runtime)):
+                model, held = self._loaded(graphs, gpu=_on_gpu(runtime))
                 self._offer(lambda old: self._exchanged(model, held, runtime), withdraw=held.close)
             else:
                 _log.warning("memory does not hold both models: answers pause while the engines are loaded")
@@ -151,14 +152,16 @@ class Service:
 
     def _replaced(self, old: Model, graphs: Graphs, wanted: WantedEngines) -> Model:
         """Load the engines in the place of ``old``, and its own files again where that fails."""
-        versions, needed_bytes = wanted.versions, run_peak_bytes(self._bundle, graphs, self._batch)
-        free_bytes = available_bytes() or 0
+        versions, gpu = wanted.versions, _on_gpu(as_built(wanted))
+        needed_bytes = run_peak_bytes(self._bundle, graphs, self._batch, gpu=gpu)
+        free_bytes = available_bytes(gpu=gpu) or 0
         try:
             self._held.close()
-            new, self._held = self._loaded(graphs)
+            new, self._held = self._loaded(graphs, gpu=gpu)
         except Exception as error:
             lacking = isinstance(error, NotEnoughMemory)
-            self._give_up(error, versions, _enough_bytes(needed_bytes, free_bytes) if lacking else 0)
+            enough_bytes = _enough_bytes(needed_bytes, free_bytes, available_bytes(gpu=gpu) or 0)
+            self._give_up(error, versions, enough_bytes if lacking else 0)
             return self._restored(old, wanted)
         self._settle(as_built(wanted))
         return new
@@ -167,7 +170,7 @@ class Service:
         """The files that the engines are made of, loaded again; ``gone``, which answers nothing, where that fails."""
         self._next_try_s = self._clock() + _RETRY_S
         try:
-            model, self._held = self._loaded(graphs_of(wanted, wanted.onnx))
+            model, self._held = self._loaded(graphs_of(wanted, wanted.onnx), gpu=False)
         except Exception as error:
             self._gone = f"{type(error).__name__}: {error}"
             _log.error("no model answers: %s", self._gone)
@@ -188,20 +191,21 @@ class Service:
         """Whether nothing speaks against ``versions`` any more: each try may take the working model down."""
         if versions != self._refused:
             return True
-        free_bytes = available_bytes()
+        gpu = self._wanted is not None and _on_gpu(as_built(self._wanted))
+        free_bytes = available_bytes(gpu=gpu)
         return self._clock() >= self._next_try_s and (free_bytes is None or free_bytes >= self._enough_bytes)
 
-    def _fits_beside(self, graphs: Graphs) -> bool:
-        free_bytes = available_bytes()
+    def _fits_beside(self, graphs: Graphs, *, gpu: bool) -> bool:
+        free_bytes = available_bytes(gpu=gpu)
         unbounded = free_bytes is None or not self._config.check_memory
-        return unbounded or run_peak_bytes(self._bundle, graphs, self._batch) <= (free_bytes or 0)
+        return unbounded or run_peak_bytes(self._bundle, graphs, self._batch, gpu=gpu) <= (free_bytes or 0)
 
     @property
     def _batch(self) -> int:
         """How many questions at once the engines are made for, which take memory for as many."""
         return 1 if self._wanted is None else self._wanted.builder.batch
 
-    def _loaded(self, graphs: Graphs) -> tuple[Model, ExitStack]:
+    def _loaded(self, graphs: Graphs, *, gpu: bool) -> tuple[Model, ExitStack]:
         """The model of ``graphs``, warm, and what frees it; until then nobody prunes the engines among them."""
         manifests = [path.parent / MANIFEST for path, _ in graphs.values()]
         with ExitStack() as held:
@@ -210,7 +214,7 @@ class Service:
             if not self._config.ignore_gate:
                 check_verdicts(self._bundle, {part: precision for part, (_, precision) in graphs.items()})
             if self._config.check_memory:
-                check_run_memory(self._bundle, graphs, batch=self._batch)
+                check_run_memory(self._bundle, graphs, batch=self._batch, gpu=gpu)
             paths: Mapping[str, Path] = {part: path for part, (path, _) in graphs.items()}
             model = load_model(self._bundle, paths, threads=self._config.threads, cuda=self.runtime == ON_CUDA)
             held.callback(model.close)
@@ -218,12 +222,17 @@ class Service:
             return model, held.pop_all()
 
 
-def _enough_bytes(needed_bytes: int, free_before_bytes: int) -> int:
+def _enough_bytes(needed_bytes: int, free_before_bytes: int, free_bytes: int) -> int:
     """How much must be free for engines to fit, beside the model or in its place.
 
-    They did not fit now that it is gone; ``free_before_bytes`` were free while it was loaded.
+    They did not fit in ``free_bytes`` now that it is gone; ``free_before_bytes`` were free while it was loaded.
     """
-    return min(needed_bytes, free_before_bytes + needed_bytes - (available_bytes() or 0))
+    return min(needed_bytes, free_before_bytes + needed_bytes - free_bytes)
+
+
+def _on_gpu(runtime: str) -> bool:
+    """Whether a GPU computes with what is called so."""
+    return runtime == ON_CUDA or runtime.startswith(TENSORRT)
 
 
 def as_built(wanted: WantedEngines) -> str:
