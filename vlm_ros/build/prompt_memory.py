@@ -5,6 +5,7 @@ The prompt is as long as the context, and goes through the graph in pieces as ``
 
 from __future__ import annotations
 
+import math
 import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from vlm_ros.build.external_data import messages_of
-from vlm_ros.build.protobuf import INPUT, OPERATOR, texts
+from vlm_ros.build.protobuf import INPUT, OPERATOR, integer, places, texts
 from vlm_ros.build.row_memory import NUMBER_BYTES
 from vlm_ros.build.text_sizes import text_sizes
 from vlm_ros.runtime.paired import USE_CACHE
-from vlm_ros.runtime.prompt_pieces import BRANCH_TOKENS, MOST_SCORES, piece_tokens
+from vlm_ros.runtime.prompt_pieces import BRANCH_TOKENS, MOST_SCORES
 
 _WRITTEN_OUT, _OPERATOR_COPIES = 6.0, 2.0
 _COPIES = {b"Softmax": _WRITTEN_OUT, b"Attention": _OPERATOR_COPIES, b"MultiHeadAttention": _OPERATOR_COPIES}
@@ -33,22 +34,35 @@ _KEY_COPIES = 4
 """Keys turned round and scaled, and both keys and values repeated for the heads that share them."""
 
 
+_KEPT_LOGITS = {b"num_logits_to_keep", b"logits_to_keep"}
+"""Inputs that say for how many tokens logits are wanted, which is one."""
+
+_OUTPUTS, _DIMENSIONS, _OUTPUT_NAME, _DIM_VALUE = (7, 12), (2, 1, 2, 1), 1, 1
+"""Fields of onnx.proto: the way to a model's outputs, and to the dimensions of one; its name, and a fixed size."""
+
+
 @dataclass(frozen=True)
 class Attention:
-    """How a decoder attends: ``copies`` of its scores lie in memory, of up to ``pairs`` of tokens for each head."""
+    """How a decoder attends: ``copies`` of its scores lie in memory, of up to ``pairs`` of tokens for each head.
+
+    ``logits`` are how many numbers it gives for each token that it reads; 0 where for the last alone.
+    """
 
     copies: float = 0.0
     pairs: int = MOST_SCORES
+    logits: int = 0
 
 
 def attention_of(onnx: Path) -> Attention:
     """How the decoder at ``onnx`` attends; an engine of another vendor's, which does not tell, without scores."""
     try:
-        operators, inputs = (_texts_of_nodes(onnx, field) for field in (OPERATOR, INPUT))
+        with onnx.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            operators, inputs = (_texts_of_nodes(content, field) for field in (OPERATOR, INPUT))
+            logits = 0 if inputs & _KEPT_LOGITS else _logits_of_each(content)
     except (ValueError, IndexError):
         return Attention()
     copies = max((_COPIES.get(operator, 0.0) for operator in operators), default=0.0)
-    return Attention(copies, BRANCH_TOKENS**2 if USE_CACHE.encode() in inputs else MOST_SCORES)
+    return Attention(copies, BRANCH_TOKENS**2 if USE_CACHE.encode() in inputs else MOST_SCORES, logits)
 
 
 def prompt_bytes(config: Mapping[str, Any], attention: Attention, rows: int = 1) -> int:
@@ -59,15 +73,23 @@ def prompt_bytes(config: Mapping[str, Any], attention: Attention, rows: int = 1)
     sizes = text_sizes(config)
     if sizes is None:
         return 0
-    tokens = min(piece_tokens(0), sizes.context_tokens)
-    states = tokens * (6 * sizes.width + 3 * sizes.hidden)
+    tokens = min(math.isqrt(attention.pairs), sizes.context_tokens)
+    states = tokens * (6 * sizes.width + 3 * sizes.hidden + attention.logits)
     keys = _KEY_COPIES * sizes.context_tokens * sizes.heads * sizes.head_width if attention.copies else 0
     pairs = min(attention.pairs, sizes.context_tokens**2)
     scores = attention.copies * sizes.heads * NUMBER_BYTES + (_MASK_BYTES if attention.copies else 0)
     return int(rows * (states + keys) * NUMBER_BYTES + pairs * scores)
 
 
-def _texts_of_nodes(onnx: Path, field: int) -> set[bytes]:
-    """What ``field`` of the nodes of the file at ``onnx`` says."""
-    with onnx.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return {text for place in messages_of(content, "node") for text in texts(content, *place, field)}
+def _texts_of_nodes(content: mmap.mmap, field: int) -> set[bytes]:
+    """What ``field`` of the nodes in ``content`` says."""
+    return {text for place in messages_of(content, "node") for text in texts(content, *place, field)}
+
+
+def _logits_of_each(content: mmap.mmap) -> int:
+    """How many logits the graph in ``content`` gives for each token; 0 where their second dimension is fixed."""
+    for output in places(content, (0, len(content)), *_OUTPUTS):
+        sizes = [integer(content, *place, _DIM_VALUE) for place in places(content, output, *_DIMENSIONS)]
+        if b"logits" in b"".join(texts(content, *output, _OUTPUT_NAME)) and len(sizes) == 3 and not sizes[1]:
+            return sizes[2]
+    return 0

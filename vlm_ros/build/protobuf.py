@@ -21,9 +21,17 @@ def fields(content: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int,
             yield number, first, last
 
 
+def places(content: mmap.mmap, within: tuple[int, int], *way: int) -> list[tuple[int, int]]:
+    """Start and end of all that lies ``within`` at the end of the ``way``, a field at each step; as ``fields``."""
+    ends = [within]
+    for wanted in way:
+        ends = [(first, last) for place in ends for number, first, last in fields(content, *place) if number == wanted]
+    return ends
+
+
 def texts(content: mmap.mmap, start: int, end: int, wanted: int) -> list[bytes]:
     """What the fields ``wanted`` between ``start`` and ``end`` hold; as ``fields``."""
-    return [content[first:last] for number, first, last in fields(content, start, end) if number == wanted]
+    return [content[first:last] for first, last in places(content, (start, end), wanted)]
 
 
 def integer(content: mmap.mmap, start: int, end: int, wanted: int) -> int:

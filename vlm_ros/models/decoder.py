@@ -151,7 +151,10 @@ class Decoder:
     @staticmethod
     def _last_logits(output: Any) -> NDArray[np.float32]:
         logits = np.asarray(output)
-        return (logits if logits.ndim == 2 else logits[:, -1]).astype(np.float32, copy=False)
+        if logits.ndim == 2:
+            return logits.astype(np.float32, copy=False)
+        of_all = logits.shape[1] > 1  # a view would hold those of the whole prompt
+        return logits[:, -1].astype(np.float32, copy=of_all)
 
 
 class Branch:

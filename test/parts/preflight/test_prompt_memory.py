@@ -15,7 +15,7 @@ from test_build_memory import measured_bytes
 from vlm_ros.build.blocks import BlockBuilder
 from vlm_ros.build.building import build_bundle
 from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder
-from vlm_ros.build.prompt_memory import attention_of, prompt_bytes
+from vlm_ros.build.prompt_memory import Attention, attention_of, prompt_bytes
 from vlm_ros.build.run_memory import bundle_memory
 from vlm_ros.build.run_preflight import check_run_memory, run_peak_bytes
 from vlm_ros.build.store import EngineStore
@@ -81,6 +81,23 @@ def test_prompts_count_as_long_as_they_go_where_a_graph_has_a_branch_for_them(bu
     graphs = graphs_of(bundle)
     in_two = {**graphs, WITH_PAST: graphs[DECODER]}
     assert run_peak_bytes(bundle, in_two) > run_peak_bytes(bundle, graphs) + more_bytes
+
+
+@pytest.mark.parametrize(
+    ("positions", "kept", "counted"),
+    [("sequence", "", True), (1, "", False), ("sequence", "num_logits_to_keep", False)],
+)
+def test_logits_of_all_tokens_count_where_a_graph_gives_them(
+    positions: object, kept: str, counted: bool, bundle: Bundle, tmp_path: Path
+) -> None:
+    vocabulary = 50_000
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, "sequence", 1])
+    result = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, positions, vocabulary])
+    node = helper.make_node("MatMul", ["x", kept or "w"], ["logits"])
+    onnx.save(helper.make_model(helper.make_graph([node], "head", [value], [result])), tmp_path / "head.onnx")
+    attention = attention_of(tmp_path / "head.onnx")
+    more_bytes = prompt_bytes(bundle.config, attention) - prompt_bytes(bundle.config, Attention())
+    assert more_bytes == (1024 * vocabulary * 4 if counted else 0)
 
 
 def test_engine_in_blocks_counts_as_all_of_its_blocks(bundle: Bundle, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ INPUTS = {
 
 
 def decoder(
-    *left_out: str, more: str = "", logits: str = "logits", logits_of: int = 99
+    *left_out: str, more: str = "", logits: str = "logits", logits_of: int = 99, logits_dtype: np.dtype = HALF
 ) -> tuple[Decoder, list[Tensors]]:
     """A half-precision decoder without some inputs, and all that it is fed from then on."""
     fed: list[Tensors] = []
@@ -38,7 +38,7 @@ def decoder(
 
     inputs = [spec for name, spec in INPUTS.items() if name not in left_out]
     inputs += [TensorSpec(more, HALF, (1,))] if more else []
-    outputs = [TensorSpec(logits, HALF, ("batch", "positions", VOCABULARY))]
+    outputs = [TensorSpec(logits, logits_dtype, ("batch", "positions", VOCABULARY))]
     outputs += [TensorSpec(f"present.0.{kind}", HALF, CACHE) for kind in ("key", "value")]
     embed = FakeRunner(
         [TensorSpec("input_ids", INT32, ("batch", "sequence"))],
@@ -97,11 +97,13 @@ def test_inputs_are_not_fed_when_the_graph_lacks_them(left_out: tuple[str, ...])
     assert set(fed[0]) == set(INPUTS) - set(left_out)
 
 
+@pytest.mark.parametrize("dtype", [HALF, np.dtype(np.float32)], ids=str)
 @pytest.mark.parametrize("logits_of", [1, 99], ids=["last position", "all positions"])
-def test_logits_are_those_of_the_last_position_when_read(logits_of: int) -> None:
-    made, _ = decoder(logits_of=logits_of)
+def test_logits_are_those_of_the_last_position_when_read(logits_of: int, dtype: np.dtype) -> None:
+    made, _ = decoder(logits_of=logits_of, logits_dtype=dtype)
     logits = Branch(made, made.begin).feed([1, 2, 3])
     np.testing.assert_array_equal(logits, np.arange(12, 18, dtype=np.float32))
+    assert logits.base is None or logits.base.size == VOCABULARY, "the logits of the whole prompt are held"
     assert logits.dtype == np.float32
     assert made.vocabulary_size == VOCABULARY
 
