@@ -1,7 +1,4 @@
-"""Whether memory will do, asked before the work begins: a board that runs out of it reboots.
-
-On a Jetson processor and GPU share one memory, so that what is available to the one is what both have.
-"""
+"""Whether memory will do, asked before the work begins: a board that runs out of it reboots."""
 
 from __future__ import annotations
 
@@ -11,13 +8,11 @@ from functools import cached_property
 from pathlib import Path
 
 from vlm_ros.build.external_data import total_bytes
-from vlm_ros.build.swap import disk_swap_bytes
 from vlm_ros.build.weight_kinds import ByKind, weights_of
 from vlm_ros.core.errors import BuildFailed
-from vlm_ros.runtime.gpu_memory import free_gpu_bytes
+from vlm_ros.runtime.free_memory import SKIP_VARIABLE, available_bytes
 
-SKIP_VARIABLE = "VLM_ROS_SKIP_MEMORY_CHECK"
-"""Set to 1 in the environment, nothing is refused."""
+__all__ = ["ADD_SWAP", "SESSION_BYTES", "SKIP_VARIABLE", "BuildMemory", "available_bytes", "fits"]
 
 ADD_SWAP = "add swap on a disk, "
 """Advice that helps where a processor computes alone."""
@@ -38,10 +33,6 @@ fp16, which it casts to fp32 on a processor.
 _EXTERNAL_COPIES = ByKind(wide=2, half=5.5, narrow=1.5, unpacked=3.3)
 """Weights beside the graph are mapped, not read: measured 1.2 times the file for fp32, 5.0 for fp16, 0.8 to 1.1 for
 INT8 and INT4 that are read as they are, and 2.8 for those that are unpacked first."""
-
-_MEMINFO = Path("/proc/meminfo")
-_SWAPS = Path("/proc/swaps")
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -103,32 +94,3 @@ def fits(needed_bytes: int, free_bytes: int | None = None, *, gpu: bool = False)
     """
     free_bytes = available_bytes(gpu=gpu) if free_bytes is None else free_bytes
     return free_bytes is None or needed_bytes <= free_bytes or os.environ.get(SKIP_VARIABLE) == "1"
-
-
-def available_bytes(
-    meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP, swaps: Path = _SWAPS, *, gpu: bool = False
-) -> int | None:
-    """What this process may still take: memory, and swap on disks, less where its container allows less.
-
-    For what a ``gpu`` computes no swap counts, since what it reaches stays in memory. One with a memory of its own
-    needs room there as well, and weights pass through the machine's: the smaller of the two counts.
-    """
-    fields = dict(line.split(":", 1) for line in _text(meminfo).splitlines() if ":" in line)
-    if "MemAvailable" not in fields:
-        return None
-    memory_bytes, swap_bytes = (
-        int(fields.get(name, "0 kB").split()[0]) * 1024 for name in ("MemAvailable", "SwapFree")
-    )
-    bounds = [memory_bytes + (0 if gpu else min(swap_bytes, disk_swap_bytes(_text(swaps))[1]))]
-    limit, used = _text(cgroup / "memory.max").strip(), _text(cgroup / "memory.current").strip()
-    if limit.isdigit() and used.isdigit():
-        bounds.append(int(limit) - int(used))
-    gpu_bytes = free_gpu_bytes() if gpu else None
-    return min(bounds if gpu_bytes is None else [*bounds, gpu_bytes])
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""

@@ -18,17 +18,15 @@ from vlm_ros.build.row_memory import NUMBER_BYTES
 from vlm_ros.build.text_sizes import text_sizes
 from vlm_ros.runtime.paired import USE_CACHE
 from vlm_ros.runtime.prompt_pieces import BRANCH_TOKENS, MOST_SCORES
+from vlm_ros.runtime.score_memory import WRITTEN_OUT, score_bytes
 
-_WRITTEN_OUT, _OPERATOR_COPIES = 6.0, 2.0
-_COPIES = {b"Softmax": _WRITTEN_OUT, b"Attention": _OPERATOR_COPIES, b"MultiHeadAttention": _OPERATOR_COPIES}
+_OPERATOR_COPIES = 2.0
+_COPIES = {b"Softmax": WRITTEN_OUT, b"Attention": _OPERATOR_COPIES, b"MultiHeadAttention": _OPERATOR_COPIES}
 """How often the scores of attention lie in memory. GroupQueryAttention goes through them block by block.
 
-Measured on ONNX Runtime 1.31 with 4 to 32 heads and prompts of 3300 and 3800 tokens, in pieces and in one run: 4.6 to
-5.9 where attention is written out, whatever the precision of the weights, 1.1 to 1.6 where it is ONNX's own operator.
+Measured on ONNX Runtime 1.31 with prompts of 3300 and 3800 tokens, in pieces and in one run: 1.1 to 1.6 where
+attention is ONNX's own operator.
 """
-
-_MASK_BYTES = 32
-"""Of each pair of tokens, while the causal mask is gathered."""
 
 _KEY_COPIES = 4
 """Keys turned round and scaled, and both keys and values repeated for the heads that share them."""
@@ -77,8 +75,7 @@ def prompt_bytes(config: Mapping[str, Any], attention: Attention, rows: int = 1)
     states = tokens * (6 * sizes.width + 3 * sizes.hidden + attention.logits)
     keys = _KEY_COPIES * sizes.context_tokens * sizes.heads * sizes.head_width if attention.copies else 0
     pairs = min(attention.pairs, sizes.context_tokens**2)
-    scores = attention.copies * sizes.heads * NUMBER_BYTES + (_MASK_BYTES if attention.copies else 0)
-    return int(rows * (states + keys) * NUMBER_BYTES + pairs * scores)
+    return rows * (states + keys) * NUMBER_BYTES + score_bytes(pairs, sizes.heads, attention.copies)
 
 
 def _texts_of_nodes(content: mmap.mmap, field: int) -> set[bytes]:

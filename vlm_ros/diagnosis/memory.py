@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from vlm_ros.build.swap import disk_swap_bytes
+from vlm_ros.core.swap import disk_swap_bytes
 from vlm_ros.diagnosis.finding import Finding, doubtful, fine
 from vlm_ros.diagnosis.machine import Machine
 

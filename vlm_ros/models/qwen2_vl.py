@@ -11,6 +11,7 @@ from vlm_ros.core.clock import Clock, monotonic_s
 from vlm_ros.core.errors import BadBundle
 from vlm_ros.core.frame import Frame
 from vlm_ros.models.picture_model import Look, PictureModel, SeenPicture
+from vlm_ros.models.picture_room import PictureRoom
 from vlm_ros.runtime.runner import Array, Runner
 from vlm_ros.vision.patches import PatchPreprocessor
 
@@ -26,6 +27,9 @@ class Qwen2VlModel(PictureModel):
     def __init__(self, bundle: Bundle, runners: Mapping[str, Runner], *, clock: Clock = monotonic_s) -> None:
         super().__init__(bundle, runners, clock=clock)
         self._preprocess = PatchPreprocessor(bundle.image_processor)
+        vision = bundle.config.get("vision_config") or {}
+        heads = 0 if self.vision.pixels.largest else vision.get("num_heads") or vision.get("num_attention_heads") or 0
+        self._room = PictureRoom(heads)  # an engine took the memory of its largest picture when it was loaded
         if not self.decoder.takes_positions_in_rows:
             raise BadBundle(
                 f"the decoder of '{bundle.folder}' takes no position_ids of shape (3, batch, sequence): it could not "
@@ -35,6 +39,7 @@ class Qwen2VlModel(PictureModel):
     def look(self, frame: Frame) -> Look:
         """One feature for each block of patches."""
         patches = self._preprocess(frame.rgb)
+        self._room.check(frame.rgb, len(patches.pixel_values))
         grid = np.array([patches.grid], np.int64)
         positions = _positions(*(length // self._preprocess.merge for length in patches.grid[1:]))
         return Look(

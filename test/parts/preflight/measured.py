@@ -48,6 +48,11 @@ elif work in ("answer", "read", "answer built"):
     before = peak_bytes()
     loaded = answer(bundle, engines, int(sys.argv[3]))
     before = loaded if work == "read" else before
+elif work == "see":
+    model, side_px = load_model(Bundle(path), threads=1), int(sys.argv[3])
+    model.see(Frame(np.zeros((56, 56, 3), np.uint8)))
+    before = peak_bytes()
+    model.see(Frame(np.zeros((side_px, side_px, 3), np.uint8)))
 else:
     runner = OnnxRuntimeRunner(path, threads=1)
     runner.activate()
