@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 from vlm_ros.build.preflight import ADD_SWAP, SESSION_BYTES, SKIP_VARIABLE, available_bytes
@@ -127,8 +127,9 @@ def _attention(graphs: Graphs) -> Attention:
     """How the decoder among ``graphs`` attends."""
     if DECODER not in graphs:
         return Attention()
-    found = max((attention_of(file) for file in engine_files(graphs[DECODER][0])), key=lambda found: found.copies)
-    return replace(found, pairs=BRANCH_TOKENS**2) if WITH_PAST in graphs else found
+    found = [attention_of(file) for file in engine_files(graphs[DECODER][0])]
+    copies, pairs, logits = (max(numbers) for numbers in zip(*map(astuple, found), strict=True))
+    return Attention(copies, BRANCH_TOKENS**2 if WITH_PAST in graphs else pairs, logits)
 
 
 def _loaded_bytes(path: Path, precision: str, *, casts: bool) -> int:
