@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_ros.build.external_data import messages_of
-from vlm_ros.build.protobuf import INPUT, OPERATOR, integer, places, texts
+from vlm_ros.build.protobuf import OPERATOR, integer, places, texts
 from vlm_ros.build.row_memory import NUMBER_BYTES
 from vlm_ros.build.text_sizes import text_sizes
 from vlm_ros.runtime.paired import USE_CACHE
@@ -34,8 +34,8 @@ _KEY_COPIES = 4
 _KEPT_LOGITS = {b"num_logits_to_keep", b"logits_to_keep"}
 """Inputs that say for how many tokens logits are wanted, which is one."""
 
-_OUTPUTS, _DIMENSIONS, _OUTPUT_NAME, _DIM_VALUE = (7, 12), (2, 1, 2, 1), 1, 1
-"""Fields of onnx.proto: the way to a model's outputs, and to the dimensions of one; its name, and a fixed size."""
+_INPUTS, _OUTPUTS, _DIMENSIONS, _NAME, _DIM_VALUE = (7, 11), (7, 12), (2, 1, 2, 1), 1, 1
+"""Fields of onnx.proto: the ways to a model's inputs and outputs, and to sizes of one; its name, a fixed size."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,9 @@ def attention_of(onnx: Path) -> Attention:
     """How the decoder at ``onnx`` attends; an engine of another vendor's, which does not tell, without scores."""
     try:
         with onnx.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            operators, inputs = (_texts_of_nodes(content, field) for field in (OPERATOR, INPUT))
+            operators = {text for place in messages_of(content, "node") for text in texts(content, *place, OPERATOR)}
+            values = places(content, (0, len(content)), *_INPUTS)
+            inputs = {name for place in values for name in texts(content, *place, _NAME)}
             logits = 0 if inputs & _KEPT_LOGITS else _logits_of_each(content)
     except (ValueError, IndexError):
         return Attention()
@@ -78,15 +80,10 @@ def prompt_bytes(config: Mapping[str, Any], attention: Attention, rows: int = 1)
     return rows * (states + keys) * NUMBER_BYTES + score_bytes(pairs, sizes.heads, attention.copies)
 
 
-def _texts_of_nodes(content: mmap.mmap, field: int) -> set[bytes]:
-    """What ``field`` of the nodes in ``content`` says."""
-    return {text for place in messages_of(content, "node") for text in texts(content, *place, field)}
-
-
 def _logits_of_each(content: mmap.mmap) -> int:
     """How many logits the graph in ``content`` gives for each token; 0 where their second dimension is fixed."""
     for output in places(content, (0, len(content)), *_OUTPUTS):
         sizes = [integer(content, *place, _DIM_VALUE) for place in places(content, output, *_DIMENSIONS)]
-        if b"logits" in b"".join(texts(content, *output, _OUTPUT_NAME)) and len(sizes) == 3 and not sizes[1]:
+        if b"logits" in b"".join(texts(content, *output, _NAME)) and len(sizes) == 3 and not sizes[1]:
             return sizes[2]
     return 0

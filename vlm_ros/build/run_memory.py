@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vlm_ros.build.image_tokens import image_tokens
@@ -18,8 +18,8 @@ from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.context import context_tokens
 from vlm_ros.core.errors import BadConfig
 from vlm_ros.core.families import batch_of
-from vlm_ros.core.onnx_files import DECODER
-from vlm_ros.runtime.prompt_pieces import MOST_SCORES
+from vlm_ros.core.onnx_files import DECODER, WITH_PAST
+from vlm_ros.runtime.prompt_pieces import BRANCH_TOKENS, MOST_SCORES
 
 _SHAPES = 64
 """Constants of so few elements may be shapes, which others follow from."""
@@ -58,7 +58,12 @@ def bundle_memory(bundle: Bundle, precision: str, parts: Sequence[str]) -> RunMe
 
     Each keeps what it took for its largest run.
     """
-    memories = [_part_memory(bundle, part, bundle.onnx(part, precision)) for part in parts]
+    memories = [
+        _decoder_memory(bundle, bundle.onnx(part, precision), in_two=WITH_PAST in parts)
+        if part == DECODER
+        else _part_memory(bundle, bundle.onnx(part, precision), seen_all=part == WITH_PAST)
+        for part in parts
+    ]
     return RunMemory(
         sum(memory.weight_bytes for memory in memories),
         sum(memory.cache_bytes for memory in memories),
@@ -66,20 +71,31 @@ def bundle_memory(bundle: Bundle, precision: str, parts: Sequence[str]) -> RunMe
     )
 
 
-def _part_memory(bundle: Bundle, part: str, path: Path) -> RunMemory:
+def _part_memory(bundle: Bundle, path: Path, *, seen_all: bool) -> RunMemory:
+    """Of a part that reads a whole context in one run, or its last token where it has ``seen_all`` others."""
+    context, read = _context_and_read(bundle)
+    return run_memory(path, sizes_at(context, read, batch_of(bundle.config), seen=context - 1 if seen_all else 0))
+
+
+def _decoder_memory(bundle: Bundle, path: Path, *, in_two: bool) -> RunMemory:
     """A decoder reads a prompt in pieces: the first has the most states, the last the largest cache.
 
-    Shape inference may lose the scores of attention on the way, so that they are counted by themselves as well.
+    ``in_two`` says that another graph goes on behind the first. Shape inference may lose the scores of attention on
+    the way, so that they are counted by themselves as well.
     """
-    context, batch = context_tokens(bundle.config), batch_of(bundle.config)
-    read = max(context, image_tokens(bundle.config))
-    if part != DECODER:
-        return run_memory(path, sizes_at(context, read, batch))
-    attention = attention_of(path)
+    context, read = _context_and_read(bundle)
+    found = attention_of(path)
+    attention = replace(found, pairs=BRANCH_TOKENS**2) if in_two else found
     first, last = min(context, math.isqrt(attention.pairs)), min(context, max(1, MOST_SCORES // context))
     runs = run_memory(path, sizes_at(first, read)), run_memory(path, sizes_at(context, read, seen=context - last))
     activations = max(*(run.activation_bytes for run in runs), prompt_bytes(bundle.config, attention))
     return RunMemory(runs[0].weight_bytes, runs[1].cache_bytes, activations)
+
+
+def _context_and_read(bundle: Bundle) -> tuple[int, int]:
+    """The longest context, and how many tokens an encoder may have read."""
+    context = context_tokens(bundle.config)
+    return context, max(context, image_tokens(bundle.config))
 
 
 def sizes_at(tokens: int, read_tokens: int = 0, batch: int = 1, *, seen: int = 0) -> dict[str, int]:

@@ -70,10 +70,10 @@ def test_refusal_advises_engines_when_the_scores_of_attention_are_written_out(bu
 
 
 def test_prompts_count_as_long_as_they_go_where_a_graph_has_a_branch_for_them(bundle: Bundle, tmp_path: Path) -> None:
-    value = helper.make_tensor_value_info("use_cache_branch", TensorProto.FLOAT, [1])
-    node = helper.make_node("Softmax", ["use_cache_branch"], ["y"])
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "use_cache_branch")]
+    node = helper.make_node("Softmax", ["x"], ["y"])
     result = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])
-    onnx.save(helper.make_model(helper.make_graph([node], "merged", [value], [result])), tmp_path / "merged.onnx")
+    onnx.save(helper.make_model(helper.make_graph([node], "merged", values, [result])), tmp_path / "merged.onnx")
     merged, plain = attention_of(tmp_path / "merged.onnx"), attention_of(bundle.onnx(DECODER))
     assert (merged.pairs, plain.pairs) == (BRANCH_TOKENS**2, MOST_SCORES)
     more_bytes = prompt_bytes(bundle.config, merged) - prompt_bytes(bundle.config, plain)
@@ -81,6 +81,12 @@ def test_prompts_count_as_long_as_they_go_where_a_graph_has_a_branch_for_them(bu
     graphs = graphs_of(bundle)
     in_two = {**graphs, WITH_PAST: graphs[DECODER]}
     assert run_peak_bytes(bundle, in_two) > run_peak_bytes(bundle, graphs) + more_bytes
+    told, decoder = bundle_memory(bundle, "fp32", bundle.parts), bundle.onnx(DECODER)
+    shutil.copy(decoder, decoder.with_name(f"{WITH_PAST}.onnx"))
+    decoder.rename(decoder.with_name("decoder_model.onnx"))
+    pair = Bundle(bundle.folder)
+    of_two = bundle_memory(pair, "fp32", pair.parts)
+    assert of_two.activation_bytes > told.activation_bytes + more_bytes
 
 
 @pytest.mark.parametrize(
@@ -91,10 +97,10 @@ def test_logits_of_all_tokens_count_where_a_graph_gives_them(
     positions: object, kept: str, counted: bool, bundle: Bundle, tmp_path: Path
 ) -> None:
     vocabulary = 50_000
-    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, "sequence", 1])
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", kept) if name]
     result = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, positions, vocabulary])
-    node = helper.make_node("MatMul", ["x", kept or "w"], ["logits"])
-    onnx.save(helper.make_model(helper.make_graph([node], "head", [value], [result])), tmp_path / "head.onnx")
+    node = helper.make_node("MatMul", ["x", "x"], ["logits"])
+    onnx.save(helper.make_model(helper.make_graph([node], "head", values, [result])), tmp_path / "head.onnx")
     attention = attention_of(tmp_path / "head.onnx")
     more_bytes = prompt_bytes(bundle.config, attention) - prompt_bytes(bundle.config, Attention())
     assert more_bytes == (1024 * vocabulary * 4 if counted else 0)
