@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -100,10 +100,16 @@ class Steering:
         return Velocity(speed_mps, turn_radps)
 
     def drive_warily(self, senses: Senses, memory: Memory, goal: Place) -> Velocity:
-        """Go to ``goal`` as ``drive`` does, but look first at floor beside the robot that no picture has shown."""
+        """Go to ``goal`` as ``drive`` does, but look first at floor beside the course that no picture has shown.
+
+        It is looked at before the course is turned to: a slow model then needs one answer less.
+        """
         velocity = self.drive(senses, memory, goal)
-        unseen_rad = memory.ground.unseen_rad(senses.pose) if velocity.linear_mps > 0.0 else None
-        return velocity if unseen_rad is None else Velocity(0.0, self._turn_rate(senses, unseen_rad))
+        assert self._course_rad is not None, "who drives has chosen a course"
+        unseen_rad = memory.ground.unseen_rad(replace(senses.pose, yaw_rad=self._course_rad))
+        if unseen_rad is None:
+            return velocity
+        return Velocity(0.0, self._turn_rate(senses, wrapped(self._course_rad + unseen_rad - senses.pose.yaw_rad)))
 
     def _note_progress(self, senses: Senses, memory: Memory, next_place: Place) -> None:
         """Look for another way where this one leads nowhere."""

@@ -101,6 +101,15 @@ def test_wary_robot_looks_first_at_floor_beside_it_that_no_picture_has_shown(loo
     assert velocity.angular_radps * turns > 0.1 or not turns
 
 
+@pytest.mark.parametrize(("side", "looked_deg"), [(1, range(0, 81, 10)), (-1, range(-80, 1, 10))])
+def test_wary_robot_looks_at_the_unseen_side_of_its_course_before_it_turns_to_it(side, looked_deg):
+    known = memory()
+    for degrees in looked_deg:
+        known.ground.learn(PathAhead.CLEAR, Pose(0.0, 0.0, math.radians(degrees)), 1.0)
+    assert side * steering().drive(senses(nothing()), known, place(side * 15)).angular_radps > 0.1
+    assert side * steering().drive_warily(senses(nothing()), known, place(side * 15)).angular_radps < -0.1
+
+
 @pytest.mark.parametrize(("turned_deg", "waits"), [(0, False), (30, False), (60, True)])
 def test_turning_waits_for_the_next_answer_when_it_is_far_past_the_last(turned_deg, waits):
     steer, heard = steering(), senses(nothing())
