@@ -67,3 +67,12 @@ def test_pictures_have_one_size_when_the_graph_leaves_it_open() -> None:
 def test_dimension_is_named_when_nobody_knows_it() -> None:
     with pytest.raises(BuildFailed, match="'num_boxes'"):
         profiles_of(["batch", "num_boxes"], LIMITS)
+
+
+def test_context_ends_where_the_rotary_factors_change() -> None:
+    text = {
+        "max_position_embeddings": 131072,
+        "original_max_position_embeddings": 4096,
+        "rope_scaling": {"type": "longrope", "long_factor": [1.0], "short_factor": [1.0]},
+    }
+    assert limits_from_config({"model_type": "llava", "text_config": text}).context_tokens == 4096

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlm_ros.build.image_tokens import image_tokens
+from vlm_ros.core.context import context_tokens
 from vlm_ros.core.errors import BuildFailed
 from vlm_ros.core.families import batch_of
 
@@ -64,8 +65,7 @@ def limits_from_config(config: Mapping[str, Any]) -> Limits:
 
     Families that compare run several pictures or texts at once.
     """
-    text = config.get("text_config") or config
-    context = int(text.get("max_position_embeddings") or Limits.context_tokens)
+    context = context_tokens(config)
     prompt = Limits.prompt_tokens + int(config.get("image_seq_length") or 0)
     tokens, side_px = min(prompt, context), (config.get("vision_config") or {}).get("image_size")
     return Limits(
