@@ -71,7 +71,7 @@ def test_it_does_not_configure_and_says_what_to_do_when_memory_is_short(
         process = bench.start(SHORT_OF_MEMORY, model=MODEL, check_memory=check_memory)
         assert bench.change("inference_node", Transition.TRANSITION_CONFIGURE) == configures
         assert bench.end(process) == 0
-    assert "takes about 0.06 GB while it answers and 0.01 GB are free: end other programs" in capfd.readouterr().err
+    assert "takes about 0.05 GB while it answers and 0.01 GB are free: end other programs" in capfd.readouterr().err
 
 
 def test_it_exits_cleanly_when_signalled(bench: Bench, engines: None) -> None:

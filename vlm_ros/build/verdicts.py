@@ -37,6 +37,8 @@ class Verdict:
 
 def keep_verdicts(bundle: Bundle, verdicts: Sequence[Verdict]) -> None:
     """Let ``check_verdicts`` know ``verdicts``; a bundle that cannot be written is told of in the log."""
+    if not verdicts:
+        return
     path = bundle.folder / VERDICTS
     new = {}
     for one in verdicts:

@@ -47,9 +47,10 @@ class Findings:
 
     @property
     def verdicts(self) -> Sequence[Verdict]:
-        """Of each part; all parts of a precision fail at which the whole model gives no answer."""
+        """Of each part that was compared; all parts of a precision fail at which the whole model gives no answer."""
         silent = {precision: (reason,) for precision, reason in self.unanswered.items()}
-        return [Verdict(one.part, one.precision, one.faults or silent.get(one.precision, ())) for one in self.parts]
+        found = [Verdict(one.part, one.precision, one.faults or silent.get(one.precision, ())) for one in self.parts]
+        return [verdict for verdict, one in zip(found, self.parts, strict=True) if verdict.faults or one.outputs]
 
     def to_json(self, *, layers: bool) -> dict[str, Any]:
         """Everything, with or without the ranges of the layers; ``None`` where a figure is no finite number."""

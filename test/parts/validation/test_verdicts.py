@@ -107,6 +107,11 @@ def test_validator_keeps_what_it_finds(bundle: Bundle, capsys: pytest.CaptureFix
     assert any(verdict["faults"] for verdict in kept.values()) == (status == 1)
 
 
+def test_nothing_is_kept_of_what_was_compared_with_nothing(bundle: Bundle) -> None:
+    assert main(["validate", str(bundle.folder), "--precision", "fp32", "--pictures", "1"]) == 0
+    assert not (bundle.folder / VERDICTS).exists()
+
+
 def test_findings_are_told_to_be_lost_when_the_bundle_cannot_be_written(
     bundle: Bundle, caplog: pytest.LogCaptureFixture
 ) -> None:
