@@ -93,7 +93,7 @@ class Plan:
         left, top, right, bottom = self._draw.textbbox((0, 0), text, font=font)
         x, y = self._px(*at)
         x = min(max(x - (right - left) / 2, 0), self._image.width - (right - left))
-        y -= (bottom - top) / 2
+        y = min(max(y - (bottom - top) / 2, self._title_px), self._image.height - (bottom - top))
         self._draw.rectangle((x - _FINER, y - _FINER, x + right - left + _FINER, y + bottom - top + _FINER), fill=PAPER)
         self._draw.text((x - left, y - top), text, fill=color, font=font)
 

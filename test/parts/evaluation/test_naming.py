@@ -48,6 +48,15 @@ def test_the_picture_shows_names_at_their_places():
     assert picture_of_run(SCENE, run).tobytes() != without.tobytes()
 
 
+def test_a_name_beyond_the_wall_does_not_cover_the_title():
+    run = EpisodeResult(127_000, "explore", "", None, True, {}, (), 1.0, 180.0, True, 900, (SCENE.start,))
+    titles = [
+        picture_of_run(SCENE, replace(run, said=said)).crop((0, 0, 400, 55)).tobytes()
+        for said in ((), (ThingPlaced(SCENE.objects[0].name, 0.0, SCENE.bounds_m[3] + 0.4, 0.9),))
+    ]
+    assert titles[0] == titles[1]
+
+
 def test_the_largest_things_are_named_when_more_are_in_view_than_may_be():
     objects = [ObjectTruth("red", f"shape {'abcdefgh'[i]}", 100 * (i + 1), True, Bearing.LEFT, 2.0) for i in range(8)]
     seen = things_from_truth(ViewTruth(tuple(objects), PathAhead.CLEAR), 7)
