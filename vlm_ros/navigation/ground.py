@@ -54,6 +54,8 @@ class Ground:
         self._taken: Floats = np.full(self._grid.count**2 + 1, _PRIOR)
         """One more cell than the grid has: the last stands for everything outside (index -1)."""
         self._known = np.zeros(self._grid.count**2 + 1, dtype=np.bool_)
+        self._shown = self._known.copy()
+        """Well enough for the robot's own side to pass, where ``_known`` is enough to plan a way."""
 
     def learn(self, path: PathAhead, seen_from: Pose, weight: float) -> None:
         """Take an answer about the way straight ahead of ``seen_from``; ``weight`` as for the target.
@@ -70,7 +72,8 @@ class Ground:
         says_so, says_wrongly = (_RIGHT, _WRONG) if path is PathAhead.BLOCKED else (1.0 - _RIGHT, 1.0 - _WRONG)
         after = before * says_so / (says_so * blocked + says_wrongly * (1.0 - blocked))
         self._taken[cells] = np.clip(before + weight * (after - before), 1e-4, 0.95)
-        self._known[:-1] |= self._spoken_of(seen_from)
+        self._known[cells] = True
+        self._shown[:-1] |= self._shown_from(seen_from)
 
     def distrust(self, place: Place) -> None:
         """Note that the robot got no further at ``place``, whatever the answers say."""
@@ -87,10 +90,10 @@ class Ground:
         free = np.broadcast_to(hit, (len(along), len(hit))) & (along < np.where(hit, ranges, 0.0) - _CELL_M)
         x, y = pose.x_m + along * np.cos(angles), pose.y_m + along * np.sin(angles)
         cells = self._grid.cells_at(x[free], y[free])
-        self._taken[cells], self._known[cells] = 1e-4, True
+        self._taken[cells], self._known[cells], self._shown[cells] = 1e-4, True, True
         x, y = pose.x_m + ranges[hit] * np.cos(angles[hit]), pose.y_m + ranges[hit] * np.sin(angles[hit])
         cells = self._grid.cells_at(x, y)
-        self._taken[cells], self._known[cells] = 0.95, True
+        self._taken[cells], self._known[cells], self._shown[cells] = 0.95, True, True
 
     def forget(self, seconds: float) -> None:
         """Let every cell return towards the start, slowly: things move and answers err."""
@@ -119,7 +122,7 @@ class Ground:
         may never have had it in the corridor of a picture.
         """
         along_m, aside_m = _corridor_points(_UNDER_M, _NEXT_TO_M, _NEXT_HALF_WIDTH_M)
-        unseen = ~self._known[self._cells_at(pose, np.zeros(1), along_m, aside_m)[0]]
+        unseen = ~self._shown[self._cells_at(pose, np.zeros(1), along_m, aside_m)[0]]
         if not unseen.any():
             return None
         angles_rad = np.arctan2(aside_m, along_m)[unseen]
@@ -136,7 +139,7 @@ class Ground:
         cells = self._grid.cells_at(x_m, y_m)
         return np.asarray(1.0 - np.exp(-np.append(around.ravel(), 0.0)[cells]))
 
-    def _spoken_of(self, seen_from: Pose) -> NDArray[np.bool_]:
+    def _shown_from(self, seen_from: Pose) -> NDArray[np.bool_]:
         """The cells well inside the picture that an answer about the path speaks of, and those under the robot."""
         distance_m, angle_rad = self._grid.polar_from(seen_from, self._eyes.forward_m)
         along_m, aside_m = self._eyes.forward_m + distance_m * np.cos(angle_rad), distance_m * np.sin(angle_rad)
