@@ -80,9 +80,9 @@ def batch_limit(
     1 where nobody knows how much; ``free_bytes`` and ``gpu`` as in ``check_run_memory``.
     """
     free_bytes = available_bytes(gpu=gpu) if free_bytes is None else free_bytes
-    more_bytes = _more_bytes(bundle, graphs)
     if free_bytes is None or os.environ.get(SKIP_VARIABLE) == "1" or wanted <= 1:
         return wanted
+    more_bytes = _more_bytes(bundle, _attention(graphs))
     more = (free_bytes - run_peak_bytes(bundle, graphs, gpu=gpu)) // more_bytes if more_bytes else 0
     return max(1, min(wanted, 1 + more))
 
@@ -95,8 +95,9 @@ def run_peak_bytes(bundle: Bundle, graphs: Graphs, batch: int = 1, *, gpu: bool 
     files = [(file, precision) for path, precision in graphs.values() for file in engine_files(path)]
     loaded = sum(_loaded_bytes(file, precision, casts=not gpu) for file, precision in files)
     pictures = batch_of(bundle.config) * picture_bytes(bundle.config, _slice_px(bundle))
-    reads = prompt_bytes(bundle.config, _attention(graphs))
-    more = (batch - 1) * _more_bytes(bundle, graphs)
+    attention = _attention(graphs)
+    reads = prompt_bytes(bundle.config, attention)
+    more = (batch - 1) * _more_bytes(bundle, attention)
     return loaded + CACHES * cache_bytes(bundle.config) + pictures + reads + more
 
 
@@ -110,9 +111,8 @@ def about_run_bytes(weight_bytes: float, precision: str, parts: int) -> int:
     return int(parts * SESSION_BYTES + weight_bytes * by_precision.get(precision, copies.unpacked))
 
 
-def _more_bytes(bundle: Bundle, graphs: Graphs) -> int:
+def _more_bytes(bundle: Bundle, attention: Attention) -> int:
     """What one question more takes; 0 where nobody knows."""
-    attention = _attention(graphs)
     row = row_bytes(bundle.config, _slice_px(bundle))
     return row and row + prompt_bytes(bundle.config, attention, 2) - prompt_bytes(bundle.config, attention)
 

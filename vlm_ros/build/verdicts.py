@@ -60,8 +60,9 @@ def check_verdicts(bundle: Bundle, precisions: Mapping[str, str]) -> None:
 
     Files are read whole only where a verdict speaks against one of their name.
     """
+    kept = _kept(bundle)
     for part, precision in precisions.items():
-        verdict = _kept(bundle).get(_name(bundle, part, precision), {})
+        verdict = kept.get(_name(bundle, part, precision), {})
         if verdict.get("faults") and _holds(verdict, bundle, part, precision):
             faults = "; ".join(map(str, verdict["faults"]))
             raise BuildFailed(
