@@ -17,8 +17,8 @@ LARGEST = 65504.0 / 2
 SMALLEST = 6.104e-5
 """Below, fp16 numbers lose digits one by one."""
 
-_MASKED = np.float32(-1e30)
-"""What lies below stands for minus infinity in an attention mask, and still does when it saturates."""
+MASKED = np.float32(-1e30)
+"""What lies below stands for minus infinity in an attention mask, whatever it saturates to; no fp16 number does."""
 
 _POWERS_INSIDE = (
     "LayerNormalization",
@@ -84,5 +84,5 @@ def _magnitudes_inside(node: Node, into: Sequence[Peak], out: Sequence[Peak]) ->
 
 
 def _peak(array: Array) -> Peak:
-    counted = np.abs(array[~(array < _MASKED)])
+    counted = np.abs(array[~(array < MASKED)])
     return Peak(float(counted.max()) if counted.size else 0.0, array.size)

@@ -17,16 +17,13 @@ import numpy as np
 from vlm_ros.build.precision.graph import Array, Feeds
 from vlm_ros.build.precision.onnx_library import Model, Node
 from vlm_ros.build.precision.probe import Probe, in_groups, layer_names
+from vlm_ros.build.precision.ranges import MASKED
 
 _SLACK = 0.5
 """A range may grow by this share of its width: rounding moves it a little, a broken layer far."""
 
 _STRAYED = 0.5
 """Rounding seldom moves a layer by half of its size; flipped signs or another order of its weights move it by more."""
-
-_MASKED = np.float32(-1e30)
-"""What lies below stands for minus infinity in an attention mask, whatever it saturates to; no fp16 number does."""
-
 
 _PRODUCTS = ("MatMul", "Gemm", "Conv", "Attention")
 """What is in the names of operators, those beyond the standard among them, whose results are never all zero."""
@@ -230,5 +227,5 @@ def _share(error: float, expected: float) -> float:
 
 
 def _counts(expected: Array) -> Array:
-    counted: Array = np.isfinite(expected) & (expected > _MASKED)
+    counted: Array = np.isfinite(expected) & (expected > MASKED)
     return counted
