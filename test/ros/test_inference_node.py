@@ -32,6 +32,17 @@ def eyes(shared_eyes: Eyes) -> Eyes:
     return shared_eyes
 
 
+@pytest.fixture
+def exploring(eyes: Eyes) -> Iterator[None]:
+    """A navigator that says it explores, for as long as the test lasts."""
+    states = eyes.bench.node.create_publisher(NavigationState, "navigation_state", 1)
+    saying = eyes.bench.repeat(0.1, lambda: states.publish(NavigationState(mode=NavigationState.MODE_EXPLORE)))
+    yield
+    saying.cancel()
+    states.publish(NavigationState(mode=NavigationState.MODE_IDLE))
+    eyes.bench.node.destroy_publisher(states)
+
+
 def test_it_describes_the_scene_with_the_pictures_own_stamp(eyes: Eyes) -> None:
     eyes.bench.wait_for(lambda: eyes.scenes and eyes.words)
     scene = eyes.scenes[0]
@@ -57,9 +68,7 @@ def test_it_answers_the_robot_for_every_picture_while_there_is_a_target(eyes: Ey
     assert not eyes.percepts.since(start_s)
 
 
-def test_it_names_things_only_while_somebody_listens(eyes: Eyes) -> None:
-    states = eyes.bench.node.create_publisher(NavigationState, "navigation_state", 1)
-    exploring = eyes.bench.repeat(0.1, lambda: states.publish(NavigationState(mode=NavigationState.MODE_EXPLORE)))
+def test_it_names_things_only_while_somebody_listens(eyes: Eyes, exploring: None) -> None:
     eyes.percept_soon()
     time.sleep(1.5)
     assert eyes.figure("things") == "0"
@@ -79,9 +88,6 @@ def test_it_names_things_only_while_somebody_listens(eyes: Eyes) -> None:
     start_s = int(eyes.figure("things"))
     time.sleep(1.5)
     assert int(eyes.figure("things")) == start_s
-    exploring.cancel()
-    states.publish(NavigationState(mode=NavigationState.MODE_IDLE))
-    eyes.bench.node.destroy_publisher(states)
 
 
 def test_a_target_that_cannot_be_asked_about_gives_unreadable_percepts(eyes: Eyes) -> None:

@@ -13,11 +13,12 @@ from typing import Protocol
 import rclpy
 from rclpy.action.server import RCLError
 from rclpy.exceptions import NameValidationException, ParameterException
-from rclpy.executors import Executor, ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
 from vlm_ros.core.errors import VlmRosError
+from vlm_ros.ros.pooled_executor import PooledExecutor
 
 Leave = Callable[[int], None]
 """Asks the process to leave soon with an exit status; from any thread."""
@@ -56,7 +57,7 @@ def run_node(make_node: Callable[[Leave], RunnableNode], *, threads: int = 1) ->
         return _refused(str(error))
     except (RCLError, NameValidationException, ParameterException) as error:
         return _refused(f"ROS refuses the node: {error}")
-    executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(threads)
+    executor = SingleThreadedExecutor() if threads == 1 else PooledExecutor(threads)
     executor.add_node(node)
     spinner = threading.Thread(target=_spin, args=(executor, departure), name="spin", daemon=True)
     spinner.start()
