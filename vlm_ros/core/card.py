@@ -21,7 +21,8 @@ class ModelCard:
     ``nothing.``; ``near_m`` is the distance at which the model says ``near``, in
     metres, 0 where nobody measured it. ``blocked`` is believed from the probability ``path_threshold`` on, 0.5
     to 1: more than 0.5 for a model that says it too readily. ``target_words`` are the words that targets are made
-    of, empty for a model that knows the world at large. ``gates`` changes bounds of the gate that a precision must
+    of, empty for a model that knows the world at large, and ``target_names`` those of them that name a thing: a target
+    ends with one (empty: with any). ``gates`` changes bounds of the gate that a precision must
     pass, ``{"q4": {"correlation": 0.99}}``; names and defaults are those of ``core.agreement``.
 
     A model that compares pictures with texts is shown ``find_prompt`` beside ``contrast_prompts``, what else a part
@@ -44,6 +45,7 @@ class ModelCard:
     near_m: float = 0.0
     path_threshold: float = 0.5
     target_words: Sequence[str] = ()
+    target_names: Sequence[str] = ()
     contrast_prompts: Sequence[str] = ()
     similarity_scale: float = 100.0
     find_threshold: float = 0.5

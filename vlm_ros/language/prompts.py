@@ -49,7 +49,8 @@ def target_from_text(text: str) -> str:
 def question_about(card: ModelCard, target: str) -> str:
     """The card's find question about ``target``, which is checked as in ``target_from_text``.
 
-    ``BadQuestion``, too, for words that a model of few words was never taught: it would see them anywhere.
+    ``BadQuestion``, too, for words that a model of few words was never taught, alone or at the end of a target: it
+    would see them anywhere, or nowhere.
     """
     name = target_from_text(target)
     unknown = [word for word in name.split() if card.target_words and word not in card.target_words]
@@ -57,5 +58,11 @@ def question_about(card: ModelCard, target: str) -> str:
         raise BadQuestion(
             f"the model does not know {', '.join(map(repr, unknown))} of the target '{name}': "
             f"name a thing in these words: {', '.join(card.target_words)}"
+        )
+    last = name.split()[-1]
+    if card.target_names and last not in card.target_names:
+        raise BadQuestion(
+            f"the model knows '{last}' only before what it names: end the target '{name}' with one of "
+            f"{', '.join(card.target_names)}, for example '{name} {card.target_names[-1]}'"
         )
     return card.find_prompt.replace("{target}", name)

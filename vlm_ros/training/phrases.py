@@ -66,6 +66,7 @@ CARD = ModelCard(
     near_m=NEAR_M,
     path_threshold=PATH_THRESHOLD,
     target_words=(*COLORS, *SHAPES, "object"),
+    target_names=(*SHAPES, "object"),
     licence="Apache-2.0",
     source="trained from scratch on simulated rooms by `./run train`",
 )

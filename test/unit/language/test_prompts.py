@@ -53,3 +53,10 @@ def test_target_is_refused_when_the_model_was_never_taught_its_words() -> None:
     assert question_about(card, "the Red ball") == "where is the red ball?"
     with pytest.raises(BadQuestion, match="'pink', 'elephant'.*red, blue, ball"):
         question_about(card, "pink elephant")
+
+
+def test_target_is_refused_when_the_model_knows_its_last_word_only_before_a_name() -> None:
+    card = ModelCard(target_words=["red", "blue", "ball", "object"], target_names=["ball", "object"])
+    assert "blue object" in question_about(card, "blue object")
+    with pytest.raises(BadQuestion, match="'red'.*ball, object, for example 'red object'"):
+        question_about(card, "red")
