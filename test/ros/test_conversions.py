@@ -32,6 +32,7 @@ STAMP_NS = 1_795_202_619_592_697_303
         Percept("red ball", True, Bearing.LEFT, Range.NEAR, PathAhead.BLOCKED, 0.5, STAMP_NS),
         unseen("red ball", STAMP_NS, PathAhead.CLEAR, 0.25),
         unreadable("red ball", STAMP_NS),
+        unreadable("zebra", STAMP_NS, "the model does not know 'zebra'"),
     ],
 )
 def test_a_percept_survives_the_way_there_and_back(percept: Percept) -> None:
@@ -40,8 +41,18 @@ def test_a_percept_survives_the_way_there_and_back(percept: Percept) -> None:
     assert percept_from_msg(message, ns_from_stamp(message.header.stamp)) == percept
 
 
-@pytest.mark.parametrize("change", [{"bearing": "up"}, {"range": "here"}, {"path": ""}, {"bearing": ""}])
-def test_a_percept_with_bad_words_is_refused(change: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"bearing": "up"},
+        {"range": "here"},
+        {"path": ""},
+        {"bearing": ""},
+        {"refusal": "nobody looks"},
+        {"refusal": "\x1b[2J", "readable": False},
+    ],
+)
+def test_a_percept_with_bad_words_is_refused(change: dict[str, object]) -> None:
     message = msg_from_percept(Percept("x", True, Bearing.LEFT, Range.NEAR, PathAhead.CLEAR, 1.0, 0), "")
     for name, value in change.items():
         setattr(message, name, value)

@@ -21,7 +21,7 @@ from std_msgs.msg import String
 from vlm_ros.ros.qos import LATCHED
 from vlm_ros.ros.stamps import ns_from_stamp, stamp_from_ns
 from vlm_ros_interfaces.action import SearchTarget
-from vlm_ros_interfaces.msg import Inventory, ThingsSeen
+from vlm_ros_interfaces.msg import Inventory, TargetPercept, ThingsSeen
 from vlm_ros_interfaces.srv import SetMode, SetTarget
 
 
@@ -121,6 +121,29 @@ def test_search_ends_when_another_task_takes_its_place(robot: Robot) -> None:
     result = robot.bench.result(goal.get_result_async()).result
     assert not result.found
     assert "another task" in result.message
+
+
+def test_search_ends_with_the_reason_when_the_model_cannot_be_asked_about_its_target(robot: Robot) -> None:
+    robot.seen = TargetPercept(target="zebra", path="unknown", refusal="the model does not know 'zebra'")
+    robot.see()
+    goal = robot.bench.send_goal(SearchTarget, "search_target", SearchTarget.Goal(target="zebra"))
+    result = robot.bench.result(goal.get_result_async()).result
+    assert (result.found, result.message) == (False, "the model does not know 'zebra'")
+
+
+@pytest.mark.parametrize("timeout_s", [-5.0, float("nan"), float("inf"), 1e-30, 3601.0])
+def test_search_is_refused_when_its_time_is_none(robot: Robot, timeout_s: float) -> None:
+    goal = SearchTarget.Goal(target="red ball", timeout_s=timeout_s)
+    assert not robot.bench.send_goal(SearchTarget, "search_target", goal).accepted
+
+
+def test_what_a_client_sent_is_quoted_in_the_log(robot: Robot) -> None:
+    log = robot.bench.listen(Log, "/rosout")
+    goal = SearchTarget.Goal(target="zebra\x1b[31m\n[INFO] all is well")
+    assert not robot.bench.send_goal(SearchTarget, "search_target", goal).accepted
+    robot.bench.wait_for(lambda: any("refused to search" in line.msg for line in log))
+    assert not any("\x1b" in line.msg for line in log)
+    assert "\x1b" not in robot.bench.call(SetMode, "set_mode", SetMode.Request(mode="\x1b[2J")).message
 
 
 def test_it_listens_for_things_only_while_it_explores(robot: Robot) -> None:

@@ -35,7 +35,8 @@ class Percept:
 
     ``bearing`` and ``range`` are set exactly when ``visible`` is true. ``confidence`` in 0..1
     is the model's probability of its answer. ``readable`` is false when an answer was cut or
-    could not be parsed: such a percept commands standing still.
+    could not be parsed: such a percept commands standing still. ``refusal`` says why the model
+    cannot be asked about this target at all, and is empty where it can.
     ``stamp_ns`` is the picture's stamp.
     """
 
@@ -47,6 +48,7 @@ class Percept:
     confidence: float
     stamp_ns: int
     readable: bool = True
+    refusal: str = ""
 
     def __post_init__(self) -> None:
         if self.visible != (self.bearing is not None) or self.visible != (self.range is not None):
@@ -54,6 +56,8 @@ class Percept:
                 f"a percept has bearing and range exactly when its target is visible: "
                 f"visible={self.visible}, bearing={self.bearing}, range={self.range}"
             )
+        if self.readable and self.refusal:
+            raise ValueError(f"a percept that can be read is none about a target that cannot be asked about: {self}")
 
     @property
     def stamp_s(self) -> float:
@@ -66,6 +70,6 @@ def unseen(target: str, stamp_ns: int, path: PathAhead = PathAhead.UNKNOWN, conf
     return Percept(target, False, None, None, path, confidence, stamp_ns)
 
 
-def unreadable(target: str, stamp_ns: int) -> Percept:
-    """A percept from an answer that nobody could read: the robot stands still on it."""
-    return Percept(target, False, None, None, PathAhead.UNKNOWN, 0.0, stamp_ns, readable=False)
+def unreadable(target: str, stamp_ns: int, refusal: str = "") -> Percept:
+    """A percept from an answer that nobody could read, or from none (``refusal``): the robot stands still on it."""
+    return Percept(target, False, None, None, PathAhead.UNKNOWN, 0.0, stamp_ns, readable=False, refusal=refusal)

@@ -175,7 +175,8 @@ class ModelWorker:
             percept = self._percept(observation, wanted)
         except Exception as error:
             self._fail(f"could not look for '{wanted.target}'", error)
-            percept = unreadable(wanted.target, observation.frame.stamp_ns)
+            refusal = str(error) if isinstance(error, BadQuestion) else ""
+            percept = unreadable(wanted.target, observation.frame.stamp_ns, refusal)
         now_s = self._clock()
         self.counts.percepts += 1
         self.counts.unreadable += not percept.readable

@@ -148,7 +148,8 @@ class CommandGate:
                 f"at most {longest_age_s:.2g} s is allowed",
             )
         if not percept.readable:
-            return _zero(Reason.UNREADABLE_PERCEPT, "the newest answer was cut or could not be read")
+            text = percept.refusal or "the newest answer was cut or could not be read"
+            return _zero(Reason.UNREADABLE_PERCEPT, text)
         if senses.scan is not None and senses.now_s - senses.scan.stamp_s > limits.max_scan_age_s:
             return _zero(Reason.OBSTACLE, f"the laser fell silent {senses.now_s - senses.scan.stamp_s:.1f} s ago")
         return None

@@ -34,7 +34,7 @@ class Senses:
 
 
 class Outcome(Enum):
-    """How a search ended. ``LOST``: where the target is believed to be was not reached in time.
+    """How a search ended. ``LOST``: where the target is believed to be was not reached in time, or nobody can look.
 
     One that was believed to be seen, and was not there at a second look, is ``NOT_FOUND``.
     """

@@ -55,10 +55,16 @@ class SearchPolicy:
         """The wish for this moment; the last one for ever once the search has ended."""
         self._ends_s = min(self._ends_s, senses.now_s + self._timeout_s)
         if self._ended is None:
-            wish = self._timed_out(senses) or self._wish(senses)
+            wish = self._refused(senses) or self._timed_out(senses) or self._wish(senses)
             self._ended = wish if wish.outcome else None
             return wish
         return self._ended
+
+    def _refused(self, senses: Senses) -> Wish | None:
+        """The end of a search for what the model cannot be asked about."""
+        if senses.percept is None or not senses.percept.refusal:
+            return None
+        return Wish(STANDSTILL, State.LOST, senses.percept.refusal, Outcome.LOST)
 
     def _timed_out(self, senses: Senses) -> Wish | None:
         if senses.now_s < self._ends_s:

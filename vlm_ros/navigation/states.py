@@ -48,6 +48,8 @@ _ESCAPING = (
 SEARCH = (
     *_SEEKING,
     *_ESCAPING,
+    Transition(State.LOOKING, State.LOST, "the model cannot be asked about it"),
+    Transition(State.MOVING_ON, State.LOST, "the model cannot be asked about it"),
     Transition(State.APPROACHING, State.ESCAPING, "stuck"),
     Transition(State.ESCAPING, State.APPROACHING, "free again"),
     Transition(State.ESCAPING, State.CONFIRMING, "it seems near"),

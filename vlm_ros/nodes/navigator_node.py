@@ -41,6 +41,8 @@ _LATE_ODOMETRY_S = 0.5
 _MODES = tuple(mode.value for mode in Mode)
 _BROKEN = (Reason.SILENT, Reason.STALE_PERCEPT, Reason.UNREADABLE_PERCEPT, Reason.BAD_WISH)
 """Grounds to stand that ought not to be; all others belong to driving."""
+_SHORTEST_SEARCH_S, _LONGEST_SEARCH_S = 1.0, 3600.0
+"""As for the parameter."""
 _NOT_ACTIVE = "the navigator is not active: activate it first"
 
 
@@ -214,16 +216,21 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
             self._things = None
 
     def _begin_search(self, target: str, timeout_s: float) -> None:
-        self._begin(Mode.SEARCH, target, timeout_s if timeout_s > 0.0 else None)
+        self._begin(Mode.SEARCH, target, timeout_s or None)
 
-    def _refusal(self, target: str) -> str:
-        """Why there can be no search for ``target`` now; empty where there can."""
+    def _refusal(self, target: str, timeout_s: float = 0.0) -> str:
+        """Why there can be no search for ``target`` in ``timeout_s`` now; empty where there can."""
         if self.state != "active":
             return _NOT_ACTIVE
         try:
             checked_target(target)
         except BadQuestion as error:
             return str(error)
+        if timeout_s != 0.0 and not _SHORTEST_SEARCH_S <= timeout_s <= _LONGEST_SEARCH_S:
+            return (
+                f"timeout_s is {timeout_s:g}: give {_SHORTEST_SEARCH_S:g} to {_LONGEST_SEARCH_S:g} seconds, "
+                "or 0 to take the parameter's"
+            )
         return ""
 
     def _on_set_target(self, request: SetTarget.Request, response: SetTarget.Response) -> SetTarget.Response:
@@ -231,7 +238,7 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
         mode = request.mode or (Mode.FOLLOW if following else Mode.SEARCH).value
         response.message = self._refusal(request.target)
         if not response.message and mode not in (Mode.SEARCH.value, Mode.FOLLOW.value):
-            response.message = f"'{mode[:80]}' has no target: give mode search or follow, or leave it empty"
+            response.message = f"{mode[:80]!r} has no target: give mode search or follow, or leave it empty"
         response.accepted = not response.message
         if response.accepted:
             self._replace_task(Mode(mode), request.target)
@@ -242,7 +249,7 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
         if self.state != "active":
             response.message = _NOT_ACTIVE
         elif request.mode not in _MODES:
-            response.message = f"unknown mode '{request.mode[:80]}': known are {', '.join(_MODES)}"
+            response.message = f"unknown mode {request.mode[:80]!r}: known are {', '.join(_MODES)}"
         elif Mode(request.mode) in (Mode.SEARCH, Mode.FOLLOW) and not self._navigator.target:
             response.message = f"{request.mode} needs a target: call set_target"
         else:

@@ -18,15 +18,18 @@ def msg_from_percept(percept: Percept, frame_id: str) -> TargetPercept:
         path=percept.path.value,
         confidence=percept.confidence,
         readable=percept.readable,
+        refusal=percept.refusal,
     )
 
 
 def percept_from_msg(message: TargetPercept, stamp_ns: int) -> Percept:
     """The percept in ``message``, its picture dated ``stamp_ns`` on the receiver's clock.
 
-    Raises ``ValueError`` where the words are not those of the message's constants, or contradict each other, and for a
-    confidence that is no probability.
+    Raises ``ValueError`` where the words are not those of the message's constants, or contradict each other, for a
+    confidence that is no probability, and for a refusal that cannot be printed.
     """
+    if not message.refusal.isprintable():
+        raise ValueError(f"the refusal {message.refusal[:80]!r} holds characters that cannot be printed")
     return Percept(
         target=message.target,
         visible=message.visible,
@@ -36,6 +39,7 @@ def percept_from_msg(message: TargetPercept, stamp_ns: int) -> Percept:
         confidence=checked_confidence(message.confidence),
         stamp_ns=stamp_ns,
         readable=message.readable,
+        refusal=message.refusal,
     )
 
 

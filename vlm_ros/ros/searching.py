@@ -15,12 +15,12 @@ from vlm_ros_interfaces.msg import TargetPercept
 class SearchGoals:
     """At most one search at a time; a new one takes the place of the old.
 
-    ``refusal`` says why a goal cannot be taken now (empty: it can), ``begin`` starts the search.
+    ``refusal`` says why a target cannot be searched for in so many seconds now (empty: it can), ``begin`` starts it.
     A goal is kept instead of being waited for in a callback, because a callback that waits would
     need a second thread beside the one that commands the robot.
     """
 
-    def __init__(self, node: Node, refusal: Callable[[str], str], begin: Callable[[str, float], None]) -> None:
+    def __init__(self, node: Node, refusal: Callable[[str, float], str], begin: Callable[[str, float], None]) -> None:
         self._log = node.get_logger()
         self._refusal = refusal
         self._begin = begin
@@ -60,9 +60,9 @@ class SearchGoals:
         self._end(lambda goal: goal.abort(), False, message)
 
     def _on_request(self, goal: SearchTarget.Goal) -> GoalResponse:
-        refusal = self._refusal(goal.target)
+        refusal = self._refusal(goal.target, goal.timeout_s)
         if refusal:
-            self._log.warning(f"refused to search for '{goal.target[:80]}': {refusal}")
+            self._log.warning(f"refused to search for {goal.target[:80]!r}: {refusal}")
         return GoalResponse.REJECT if refusal else GoalResponse.ACCEPT
 
     def _on_accepted(self, goal: Any) -> None:

@@ -62,6 +62,8 @@ class FakeObservation:
             raise BadQuestion("the question is empty")
         if self.model.fails:
             raise RuntimeError("out of memory")
+        if "zebra" in question:
+            raise BadQuestion("the model does not know 'zebra'")
         self.model.questions.append((self.frame.stamp_ns, question))
         if isinstance(form, Regex) and self.model.knows_no_patterns:
             raise BadQuestion("give no pattern")
@@ -227,6 +229,13 @@ def test_the_robot_is_told_when_the_model_fails(desk: Desk) -> None:
     desk.model.fails = False
     desk.show(8)
     assert desk.wait(lambda: desk.percepts()[1:])[0].readable
+
+
+def test_the_robot_is_told_why_when_the_model_cannot_be_asked_about_its_target(desk: Desk) -> None:
+    desk.worker.wanted = Wanted("zebra")
+    desk.show(7)
+    percept = desk.wait(desk.percepts)[0]
+    assert (percept.readable, percept.refusal) == (False, "the model does not know 'zebra'")
 
 
 def test_a_newer_picture_is_answered_between_two_tokens_of_a_description(desk: Desk) -> None:

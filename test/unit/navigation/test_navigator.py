@@ -116,6 +116,19 @@ def test_robot_stands_at_the_next_tick_when_the_answer_is(gate, percept):
     assert (output.velocity, output.gate) == (STANDSTILL, gate)
 
 
+def test_search_ends_with_the_reason_when_the_model_cannot_be_asked_about_its_target():
+    robot, clock = navigator(), ManualClock(100.0)
+    steps(robot, clock, 1.0, lambda at: nothing(at_s=at))
+    output = steps(robot, clock, TICK_S, lambda at: unreadable(TARGET, round(at * 1e9), "the model knows no balls"))[0]
+    assert (output.velocity, output.outcome, output.reason) == (STANDSTILL, Outcome.LOST, "the model knows no balls")
+
+
+def test_follower_stands_and_says_why_when_the_model_cannot_be_asked_about_its_target():
+    robot, clock = navigator(Mode.FOLLOW), ManualClock(100.0)
+    output = steps(robot, clock, 1.0, lambda at: unreadable(TARGET, round(at * 1e9), "the model knows no balls"))[-1]
+    assert (output.velocity, output.gate_text) == (STANDSTILL, "the model knows no balls")
+
+
 @pytest.mark.parametrize(
     ("gate", "stop"), [(Reason.DEACTIVATED, Navigator.deactivate), (Reason.SHUTTING_DOWN, Navigator.shut_down)]
 )
