@@ -6,12 +6,10 @@ needs another choice, and every later start asks for ``auto`` alone.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import logging
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from vlm_ros.build.key import key_from_onnx
 from vlm_ros.build.store import EngineStore
 from vlm_ros.core.bundle import AUTO, PRECISIONS, Bundle
 from vlm_ros.core.errors import BuildFailed
+from vlm_ros.core.json_file import replace_json
 
 _log = logging.getLogger(__name__)
 
@@ -58,16 +57,11 @@ def choose(candidates: Sequence[Candidate]) -> Choice:
 def keep_choice(bundle: Bundle, part: str, choice: Choice, store: EngineStore, builder: EngineBuilder) -> None:
     """Let ``kept_precision`` give ``choice`` from now on; ``BuildFailed`` where the store cannot be written."""
     path = _path(bundle, part, store, builder)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         store.folder.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(dataclasses.asdict(choice), indent=2) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        replace_json(path, dataclasses.asdict(choice))
     except OSError as error:
         raise BuildFailed(f"cannot write the choice of a precision to '{path}' ({error}): make room there") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def kept_precision(bundle: Bundle, part: str, store: EngineStore, builder: EngineBuilder) -> str | None:

@@ -8,9 +8,7 @@ so that a robot knows what was found on the machine that validates.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +17,7 @@ from vlm_ros.build.key import source_of
 from vlm_ros.build.origin import mark_of
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle, BuildFailed
+from vlm_ros.core.json_file import replace_json
 from vlm_ros.core.seal import note
 
 VERDICTS = "validated.json"
@@ -45,10 +44,8 @@ def keep_verdicts(bundle: Bundle, verdicts: Sequence[Verdict]) -> None:
         with contextlib.suppress(BadBundle):  # what is no whole ONNX file is loaded by nobody
             about = _about(bundle, one.part, one.precision)
             new[_name(bundle, one.part, one.precision)] = {**about, "faults": list(one.faults)}
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        partial.write_text(json.dumps({**_kept(bundle), **new}, indent=2) + "\n", encoding="utf-8")
-        partial.replace(path)
+        replace_json(path, {**_kept(bundle), **new})
     except OSError as error:
         _log.warning("what was found is not kept, since '%s' cannot be written (%s)", path, error)
         return

@@ -6,14 +6,13 @@ was added by somebody else.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.checksum import sha256_of
 from vlm_ros.core.errors import BadConfig
+from vlm_ros.core.json_file import replace_json
 
 CHECKSUMS = "checksums.json"
 
@@ -55,9 +54,7 @@ def files_in(folder: Path) -> list[str]:
 
 
 def _write(folder: Path, checksums: Mapping[str, str]) -> None:
-    partial = folder / f".{CHECKSUMS}.{os.getpid()}"
     try:
-        partial.write_text(json.dumps(dict(sorted(checksums.items())), indent=2) + "\n", encoding="utf-8")
-        partial.replace(folder / CHECKSUMS)
+        replace_json(folder / CHECKSUMS, dict(sorted(checksums.items())))
     except OSError as error:
         raise BadConfig(f"cannot write '{folder / CHECKSUMS}' ({error}): copy the bundle elsewhere") from error
