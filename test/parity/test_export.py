@@ -76,7 +76,7 @@ def test_export_replaces_graphs_and_keeps_foreign_files_when_the_bundle_is_there
 
 
 def test_weights_get_a_file_of_their_own_when_they_are_many(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_export, "SINGLE_FILE_LIMIT_BYTES", 10_000)
+    monkeypatch.setattr(onnx_export, "ONE_FILE_BYTES", 10_000)
     part = next(part for part in parts_of(load_checkpoint(checkpoint)) if part.name == "embed_tokens")
     path = tmp_path / "embed_tokens.onnx"
     onnx_export.write_onnx(part, path, 20)

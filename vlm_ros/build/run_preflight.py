@@ -14,7 +14,7 @@ from vlm_ros.build.weight_kinds import ByKind, weights_of
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadBundle, NotEnoughMemory
 from vlm_ros.core.families import batch_of
-from vlm_ros.core.onnx_files import DECODER, WITH_PAST
+from vlm_ros.core.onnx_files import DECODER, ONE_FILE_BYTES, WITH_PAST
 from vlm_ros.runtime.blocks import engine_files
 from vlm_ros.runtime.prompt_pieces import BRANCH_TOKENS
 
@@ -26,9 +26,6 @@ Measured on ONNX Runtime 1.31 with 5 to 270 MB, inside: 1.2 to 1.7 times the fil
 is cast, 1.8 to 2.1 for INT8 and INT4 that are read as they are, and 3.1 to 4.2 for those that are unpacked first;
 beside: 1.1, 2.9, 0.8 to 1.3 and 2.9.
 """
-
-_ONE_FILE_BYTES = 1_500_000_000
-"""Models with more weights keep most of them beside the graph."""
 
 _PLAN_COPIES = 3.5
 """Of a narrow plan of another vendor, which does not tell what its weights are."""
@@ -106,7 +103,8 @@ def about_run_bytes(weight_bytes: float, precision: str, parts: int) -> int:
 
     So without the cache. ``precision`` is one of those that ``core.catalogue`` knows the size of.
     """
-    copies = _COPIES if weight_bytes <= _ONE_FILE_BYTES else _EXTERNAL_COPIES
+    # a model with more keeps most of them beside its graphs
+    copies = _COPIES if weight_bytes <= ONE_FILE_BYTES else _EXTERNAL_COPIES
     by_precision = {"fp32": copies.wide, "fp16": copies.half}
     return int(parts * SESSION_BYTES + weight_bytes * by_precision.get(precision, copies.unpacked))
 

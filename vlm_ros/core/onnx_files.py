@@ -23,6 +23,9 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 """What others call a part, where no file has its own name."""
 
+ONE_FILE_BYTES = 1_500_000_000
+"""A graph with more weights keeps them beside it, in ``<file>.data``: a protocol buffer ends at 2 GiB."""
+
 DECODER = "decoder_model_merged"
 WITH_PAST = "decoder_with_past_model"
 """The second half of a decoder that was exported in two graphs; the first is ``decoder_model``."""

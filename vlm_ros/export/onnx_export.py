@@ -17,10 +17,8 @@ import torch
 from torch.onnx import OnnxExporterError
 
 from vlm_ros.core.errors import ExportFailed
+from vlm_ros.core.onnx_files import ONE_FILE_BYTES
 from vlm_ros.export.part import Part
-
-SINGLE_FILE_LIMIT_BYTES = 1_500_000_000
-"""Weights above this go to a file of their own: protobuf ends at 2 GiB."""
 
 
 def write_onnx(part: Part, path: Path, opset: int) -> None:
@@ -58,7 +56,7 @@ def save(model: onnx_ir.Model, path: Path) -> None:
     forget_origin(model)
     weights = [value.const_value for value in model.graph.initializers.values()]
     weights_bytes = sum(weight.nbytes for weight in weights if weight is not None)
-    external = f"{path.name}.data" if weights_bytes > SINGLE_FILE_LIMIT_BYTES else None
+    external = f"{path.name}.data" if weights_bytes > ONE_FILE_BYTES else None
     onnx_ir.save(model, path, external_data=external)
 
 

@@ -57,7 +57,7 @@ def test_estimate_holds_for_weights_that_lie_in_another_file(precision: str, tmp
 def test_what_a_model_takes_is_about_right_when_only_its_size_is_known(
     precision: str, one_file_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_preflight, "_ONE_FILE_BYTES", one_file_bytes)
+    monkeypatch.setattr(run_preflight, "ONE_FILE_BYTES", one_file_bytes)
     model = chain(*[weight(WIDTH, WIDTH, seed) for seed in range(8)])
     write_model(NARROW[precision](model), tmp_path / "part.onnx", one_file_bytes)
     foreseen = run_peak_bytes(BUNDLE, {"part": (tmp_path / "part.onnx", precision)})

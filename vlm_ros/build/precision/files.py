@@ -13,9 +13,7 @@ from vlm_ros.build.precision.graph import all_tensors
 from vlm_ros.build.precision.onnx_library import Model, onnx
 from vlm_ros.build.precision.sizes import tensor_bytes
 from vlm_ros.core.errors import BadBundle, BuildFailed
-
-ONE_FILE_BYTES = 1_500_000_000
-"""Graphs with more weights keep them in ``<name>.data``: a protocol buffer ends at 2 GiB."""
+from vlm_ros.core.onnx_files import ONE_FILE_BYTES
 
 
 def read_model(path: Path, *, external: bool = True) -> Model:
