@@ -11,11 +11,12 @@ from vlm_ros.benchmark.sizes import Sizes, sizes_from_parameters
 from vlm_ros.build.building import build_bundle
 from vlm_ros.build.choice import kept_precision
 from vlm_ros.build.external_data import total_bytes
-from vlm_ros.build.preflight import SKIP_VARIABLE, fits
+from vlm_ros.build.preflight import fits
 from vlm_ros.build.store import EngineStore
 from vlm_ros.core.bundle import AUTO, Bundle
 from vlm_ros.core.errors import BadBundle, NotEnoughMemory
 from vlm_ros.export.exporting import OPSETS, OnStep, export_bundle
+from vlm_ros.runtime.free_memory import SKIP_VARIABLE
 
 DECODER = "decoder_model_merged"
 _NO_SAMPLES_NEEDED = ("int8", "q4", "quantized")

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from vlm_ros.build.blocks import BlockBuilder
 from vlm_ros.build.builder import EngineBuilder
-from vlm_ros.build.preflight import ADD_SWAP, SESSION_BYTES, SKIP_VARIABLE, BuildMemory
+from vlm_ros.build.preflight import ADD_SWAP, SESSION_BYTES, BuildMemory
 from vlm_ros.build.vendors import ONNXRUNTIME
 from vlm_ros.core.errors import BuildFailed, MissingLibrary
+from vlm_ros.runtime.free_memory import SKIP_VARIABLE
 
 _log = logging.getLogger(__name__)
 _CUT_COPIES = 2

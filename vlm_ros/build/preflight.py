@@ -12,7 +12,8 @@ from vlm_ros.build.weight_kinds import ByKind, weights_of
 from vlm_ros.core.errors import BuildFailed
 from vlm_ros.runtime.free_memory import SKIP_VARIABLE, available_bytes
 
-__all__ = ["ADD_SWAP", "SESSION_BYTES", "SKIP_VARIABLE", "BuildMemory", "available_bytes", "fits"]
+# rooms that may not lean on runtime, service and diagnosis, ask here what is free
+__all__ = ["ADD_SWAP", "SESSION_BYTES", "BuildMemory", "available_bytes", "fits"]
 
 ADD_SWAP = "add swap on a disk, "
 """Advice that helps where a processor computes alone."""

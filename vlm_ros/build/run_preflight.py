@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import astuple, replace
 from pathlib import Path
 
-from vlm_ros.build.preflight import ADD_SWAP, SESSION_BYTES, SKIP_VARIABLE, available_bytes
+from vlm_ros.build.preflight import ADD_SWAP, SESSION_BYTES
 from vlm_ros.build.prompt_memory import Attention, attention_of, prompt_bytes
 from vlm_ros.build.row_memory import CACHES, cache_bytes, picture_bytes, row_bytes
 from vlm_ros.build.weight_kinds import ByKind, weights_of
@@ -16,6 +16,7 @@ from vlm_ros.core.errors import BadBundle, NotEnoughMemory
 from vlm_ros.core.families import batch_of
 from vlm_ros.core.onnx_files import DECODER, ONE_FILE_BYTES, WITH_PAST
 from vlm_ros.runtime.blocks import engine_files
+from vlm_ros.runtime.free_memory import SKIP_VARIABLE, available_bytes
 from vlm_ros.runtime.prompt_pieces import BRANCH_TOKENS
 
 _COPIES = ByKind(wide=1.75, half=4.5, narrow=2.6, unpacked=4.6)

@@ -133,7 +133,7 @@ def _finite(value: Any) -> Any:
 
 def _sentence(precision: str, memory: RunMemory) -> str:
     """What the model takes while it answers, beside what is free."""
-    from vlm_ros.build.preflight import available_bytes
+    from vlm_ros.runtime.free_memory import available_bytes
 
     free_bytes = available_bytes()
     needed = (

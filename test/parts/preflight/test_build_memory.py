@@ -16,10 +16,11 @@ from vlm_ros.build.precision.files import write_model
 from vlm_ros.build.precision.fp16 import narrowed
 from vlm_ros.build.precision.per_token import dynamic_int8
 from vlm_ros.build.precision.weight_only import int4_weights, int8_weights
-from vlm_ros.build.preflight import SKIP_VARIABLE, BuildMemory, available_bytes
+from vlm_ros.build.preflight import BuildMemory
 from vlm_ros.build.store import EngineStore
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BuildFailed
+from vlm_ros.runtime.free_memory import SKIP_VARIABLE, available_bytes
 
 MEASURED = Path(__file__).parent / "measured.py"
 TINY = Path(__file__).parents[2] / "bundles" / "tiny_llava"

@@ -12,13 +12,13 @@ from test_build_memory import NARROW, WIDTH, measured_bytes
 from vlm_ros.build import run_preflight
 from vlm_ros.build.onnxruntime.builder import OnnxRuntimeBuilder
 from vlm_ros.build.precision.files import write_model
-from vlm_ros.build.preflight import SKIP_VARIABLE
 from vlm_ros.build.row_memory import cache_bytes, encoded_bytes, picture_bytes, row_bytes
 from vlm_ros.build.run_preflight import about_run_bytes, batch_limit, check_run_memory, run_peak_bytes
 from vlm_ros.cli import main
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.catalogue import PublicModel
 from vlm_ros.core.errors import NotEnoughMemory
+from vlm_ros.runtime.free_memory import SKIP_VARIABLE
 
 BUNDLE = Bundle(TINY)
 GRAPHS = {part: (BUNDLE.onnx(part), "fp32") for part in BUNDLE.parts}

@@ -9,13 +9,12 @@ import pytest
 from emulator import pycuda_driver
 from emulator.libcuda import Libcuda
 
-from vlm_ros.build import preflight
 from vlm_ros.build.building import build_bundle
-from vlm_ros.build.preflight import available_bytes
 from vlm_ros.build.run_preflight import batch_limit, check_run_memory, run_peak_bytes
 from vlm_ros.build.store import EngineStore
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BuildFailed, NotEnoughMemory
+from vlm_ros.runtime.free_memory import available_bytes
 from vlm_ros.runtime.gpu_memory import free_gpu_bytes
 
 PLENTY = 20 * 10**9
@@ -27,7 +26,7 @@ def machine(backend: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.Monkey
     meminfo, swaps = tmp_path / "meminfo", tmp_path / "swaps"
     meminfo.write_text(f"MemAvailable: {PLENTY // 1024} kB\nSwapFree: {PLENTY // 1024} kB\n")
     swaps.write_text(f"Filename Type Size Used Priority\n/swapfile file {PLENTY // 1024} 0 -2\n")
-    monkeypatch.setattr(preflight.available_bytes, "__defaults__", (meminfo, tmp_path, swaps))
+    monkeypatch.setattr(available_bytes, "__defaults__", (meminfo, tmp_path, swaps))
     monkeypatch.setattr(pycuda_driver, "FREE_BYTES", 10_000_000)
 
 
