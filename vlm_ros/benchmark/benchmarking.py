@@ -17,6 +17,7 @@ from vlm_ros.benchmark.running import run_ours, run_peer
 from vlm_ros.benchmark.state import machine_state
 from vlm_ros.build.external_data import total_bytes
 from vlm_ros.build.manifest import Manifest
+from vlm_ros.build.origin import check_origin
 from vlm_ros.build.store import EngineStore
 from vlm_ros.core.bundle import AUTO, Bundle
 from vlm_ros.core.places import find_bundle
@@ -39,8 +40,14 @@ class Effort:
 def run_benchmark(
     material: Material, precisions: Sequence[str], store: EngineStore, effort: Effort, on_step: OnStep
 ) -> Report:
-    """Measure ``material`` at those of ``precisions`` that it has, and the start of the demo model."""
+    """Measure ``material`` at those of ``precisions`` that it has, and the start of the demo model.
+
+    ``BadBundle`` before anything is measured where a part was made of an older fp32 graph.
+    """
     there = [precision for precision in precisions if material.offers(precision)]
+    for precision in there:
+        for part, chosen in material.mix(precision, store).items():
+            check_origin(material.bundle, part, chosen)
     notes = [f"{precision}: the model has no such files" for precision in precisions if precision not in there]
     if effort.cuda:
         notes.append("computed on CUDA: memory is the process's on the host, not the GPU's")

@@ -10,6 +10,8 @@ import pytest
 from parts import TINY
 from PIL import Image
 
+from vlm_ros.benchmark.benchmarking import Effort, run_benchmark
+from vlm_ros.benchmark.material import material_from_bundle
 from vlm_ros.build.building import build_bundle
 from vlm_ros.build.origin import MARK, is_stale, mark_of
 from vlm_ros.build.precision.passes import write_part
@@ -92,6 +94,25 @@ def test_nobody_answers_with_a_file_of_an_older_graph(
         assert "embed_tokens_int8.onnx' was made of an older 'embed_tokens.onnx'" in capsys.readouterr().err
     with pytest.raises(BadBundle, match="was made of an older"):
         open_service(bundle, settings, EngineStore())
+
+
+@pytest.mark.parametrize("cuda", [False, True])
+def test_nothing_is_measured_of_a_model_with_a_file_of_an_older_graph(
+    bundle: Bundle, tmp_path: Path, cuda: bool
+) -> None:
+    for part in bundle.parts:
+        write_part(bundle, part, "int8", [])
+    export_anew(bundle)
+    steps: list[str] = []
+    with pytest.raises(BadBundle, match="_int8.onnx' was made of an older .*vlm_ros quantize .* --precision int8"):
+        run_benchmark(
+            material_from_bundle(bundle.folder),
+            ("fp32", "int8"),
+            EngineStore(tmp_path / "store"),
+            Effort(rounds=1, tokens=3, cuda=cuda),
+            lambda message, _: steps.append(message),
+        )
+    assert steps == []
 
 
 def test_file_is_taken_when_nobody_marked_it(bundle: Bundle) -> None:
