@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from parts import answers, rows, weight
 
+from vlm_ros.build.precision.graph import names_of
 from vlm_ros.build.precision.passes import PASSES
 from vlm_ros.core.agreement import agreement_of
 
@@ -94,6 +95,31 @@ def test_names_that_a_precision_would_give_may_be_taken(precision: str, tmp_path
         helper.make_node("Mul", ["sum", "last_axis"], ["y"]),
     ]
     check_answers(graph_of(nodes, {"w": weight(WIDTH, 16), "last_axis": np.float32([2])}), precision, tmp_path)
+
+
+@pytest.mark.parametrize("precision", [name for name in PASSES if name != "qdq"])  # there ONNX Runtime gives names
+@pytest.mark.parametrize("by", ["weights", "results"])
+def test_names_that_a_precision_gives_may_be_those_of_others(precision: str, by: str, tmp_path: Path) -> None:
+    """Everything that is added to a graph is called otherwise where that has such names already."""
+    nodes = [
+        helper.make_node("ArgMax", ["x"], ["numbers"], axis=1, keepdims=0),
+        helper.make_node("Gather", ["table", "numbers"], ["looked_up"]),
+        helper.make_node("MatMul", ["looked_up", "v"], ["between"]),
+        helper.make_node("Abs", ["b"], ["bias"]),
+        helper.make_node("Gemm", ["between", "w", "bias"], ["sum_0"], transB=1, beta=0.25),
+    ]
+    weights = {"table": weight(WIDTH, 32), "v": weight(32, 48), "w": weight(16, 48), "b": weight(1, 16)[0]}
+    last = helper.make_node("Identity", ["sum_0"], ["y"])
+    model = graph_of([*nodes, last], weights)
+    added = names_of(PASSES[precision](model, [rows(WIDTH)])) - names_of(model)
+    for number, name in enumerate(sorted(added)):
+        value = np.full(16, 0.1 * (-1) ** number, np.float32)
+        weights[name if by == "weights" else f"c{number}"] = value
+        if by == "results":
+            nodes.append(helper.make_node("Relu", [f"c{number}"], [name]))
+        nodes.append(helper.make_node("Add", [f"sum_{number}", name], [f"sum_{number + 1}"]))
+    last.input[0] = f"sum_{len(added)}"
+    check_answers(graph_of([*nodes, last], weights), precision, tmp_path)
 
 
 @every_precision

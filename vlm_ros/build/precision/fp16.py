@@ -15,6 +15,7 @@ from vlm_ros.build.precision.graph import (
     copy_of,
     drop_unused,
     named_nodes,
+    names_of,
     opset_of,
     set_nodes,
 )
@@ -63,8 +64,7 @@ class _Narrowing:
         self._outputs = {output.name for output in model.graph.output} & self._floats
         self._narrow: set[str] = set()
         self._cast: set[str] = set()
-        self._taken = {value.name for value in (*model.graph.input, *model.graph.initializer, *model.graph.node)}
-        self._taken |= {*layer_names(model)}
+        self._taken = names_of(model)
         self._read_elsewhere = {
             name for node in model.graph.node if not _is_standard(node) for name in (*node.input, *node.output)
         }

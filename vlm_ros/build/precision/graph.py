@@ -64,10 +64,14 @@ def constants(model: Model) -> dict[str, Array]:
     return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 
-def add_weight(model: Model, name: str, array: Array) -> None:
-    """Let ``model`` have the weight ``name``, if it has not."""
-    if all(tensor.name != name for tensor in model.graph.initializer):
-        model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+def names_of(model: Model) -> set[str]:
+    """What anything in ``model`` is called: nodes, and what they read and give, also in the graphs within them."""
+    named = (*model.graph.input, *model.graph.output, *model.graph.value_info, *model.graph.initializer)
+    names = {value.name for value in named}
+    for node in all_nodes(model.graph):
+        names |= {node.name, *node.input, *node.output}
+        names |= {value.name for inner in inner_graphs(node) for value in (*inner.input, *inner.initializer)}
+    return names
 
 
 def set_nodes(model: Model, nodes: Iterable[Node]) -> None:

@@ -15,9 +15,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from vlm_ros.build.precision.additions import Additions
 from vlm_ros.build.precision.biases import with_plain_biases
 from vlm_ros.build.precision.gates import gated
-from vlm_ros.build.precision.graph import Array, add_weight, constants, copy_of, with_opset
+from vlm_ros.build.precision.graph import Array, constants, copy_of, with_opset
 from vlm_ros.build.precision.onnx_library import Model, Node, onnx
 from vlm_ros.build.precision.weight_only import (
     beside_wide_activations,
@@ -39,8 +40,8 @@ def dynamic_int8(model: Model) -> Model:
     wide = {*gated(changed), *_last_tokens(changed)}
     weight_only = beside_wide_activations(per_column)
 
-    def product(model: Model, node: Node, weight: Array) -> list[Node]:
-        return (weight_only if node.input[0] in wide else _product)(model, node, weight)
+    def product(new: Additions, node: Node, weight: Array) -> list[Node]:
+        return (weight_only if node.input[0] in wide else _product)(new, node, weight)
 
     return with_narrow_weights(changed, product)
 
@@ -53,41 +54,30 @@ def _last_tokens(model: Model) -> Iterator[str]:
             yield node.output[0]
 
 
-def _product(model: Model, node: Node, weight: Array) -> list[Node]:
+def _product(new: Additions, node: Node, weight: Array) -> list[Node]:
     """Nodes that do what ``node`` does, the product itself in integers."""
     tokens, result = node.input[0], node.output[0]
-    widened = dequantized(model, node, weight, per_column)
-    rounded = _rounded(model, tokens)
-    node.input[0], node.output[0] = f"{tokens}_rounded", f"{result}_in_peaks"
+    nodes = [dequantized(new, node, weight, per_column), *_rounded(new, tokens), node]
+    node.input[0], node.output[0] = new.name(tokens, "rounded"), new.name(result, "in_peaks")
     bias = node.input[2:]
     del node.input[2:]
-    make = onnx.helper.make_node
-    scaled = f"{result}_without_bias" if bias else result
-    nodes = [
-        *widened,
-        *rounded,
-        node,
-        make("Mul", [node.output[0], f"{tokens}_peak"], [scaled], name=f"{result}_scale"),
-    ]
-    return [*nodes, make("Add", [scaled, bias[0]], [result], name=f"{result}_bias")] if bias else nodes
+    make, inputs = onnx.helper.make_node, [node.output[0], new.name(tokens, "peak")]
+    if not bias:
+        return [*nodes, make("Mul", inputs, [result], name=f"{result}_scale")]
+    scaled = new.node("Mul", inputs, result, "without_bias")
+    return [*nodes, scaled, make("Add", [*scaled.output, bias[0]], [result], name=f"{result}_bias")]
 
 
-def _rounded(model: Model, tokens: str) -> list[Node]:
+def _rounded(new: Additions, tokens: str) -> list[Node]:
     """Nodes that make ``tokens`` in parts of their peaks, as INT8 and wide again; products may share them."""
-    add_weight(model, "per_token_last_axis", np.array([-1]))
-    add_weight(model, "per_token_smallest_peak", np.float32(_SMALLEST_PEAK))
-    add_weight(model, "per_token_share_scale", np.float32(1 / _LARGEST))
-    add_weight(model, "per_token_share_zero", np.uint8(_LARGEST + 1))
-    grid = ["per_token_share_scale", "per_token_share_zero"]
-    steps = [
-        ("Abs", [tokens], "magnitude"),
-        ("ReduceMax", [f"{tokens}_magnitude", "per_token_last_axis"], "largest"),
-        ("Max", [f"{tokens}_largest", "per_token_smallest_peak"], "peak"),
-        ("Div", [tokens, f"{tokens}_peak"], "share"),
-        ("QuantizeLinear", [f"{tokens}_share", *grid], "narrow"),
-        ("DequantizeLinear", [f"{tokens}_narrow", *grid], "rounded"),
-    ]
-    return [
-        onnx.helper.make_node(kind, inputs, [f"{tokens}_{made}"], name=f"{tokens}_{made}")
-        for kind, inputs, made in steps
-    ]
+    last_axis = new.weight("per_token", "last_axis", np.array([-1]))
+    smallest = new.weight("per_token", "smallest_peak", np.float32(_SMALLEST_PEAK))
+    scale = new.weight("per_token", "share_scale", np.float32(1 / _LARGEST))
+    zero = new.weight("per_token", "share_zero", np.uint8(_LARGEST + 1))
+    magnitude = new.node("Abs", [tokens], tokens, "magnitude")
+    largest = new.node("ReduceMax", [*magnitude.output, last_axis], tokens, "largest")
+    peak = new.node("Max", [*largest.output, smallest], tokens, "peak")
+    share = new.node("Div", [tokens, *peak.output], tokens, "share")
+    narrow = new.node("QuantizeLinear", [*share.output, scale, zero], tokens, "narrow")
+    rounded = new.node("DequantizeLinear", [*narrow.output, scale, zero], tokens, "rounded")
+    return [magnitude, largest, peak, share, narrow, rounded]

@@ -12,15 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from vlm_ros.build.precision.graph import (
-    Array,
-    add_weight,
-    constants,
-    copy_of,
-    drop_unused,
-    set_nodes,
-    with_opset,
-)
+from vlm_ros.build.precision.additions import Additions
+from vlm_ros.build.precision.graph import Array, constants, copy_of, drop_unused, set_nodes, with_opset
 from vlm_ros.build.precision.onnx_library import INSTALL, Model, Node, onnx
 from vlm_ros.build.precision.transposes import with_plain_weights
 from vlm_ros.core.errors import require
@@ -97,22 +90,22 @@ def _scales(wanted: Array, dtype: Any) -> Array:
     return np.where(wanted == 0, 1, scales).astype(dtype)
 
 
-Product = Callable[[Model, Node, Array], list[Node]]
-"""Gives the nodes that stand for a product with this weight, and adds to the model what they read."""
+Product = Callable[[Additions, Node, Array], list[Node]]
+"""Gives the nodes that stand for a product with this weight, and adds to the graph what they read."""
 
 
 def with_narrow_weights(model: Model, product: Product) -> Model:
     """``model``, changed: ``product`` in the place of each product with a weight, and INT8 rows in each table."""
     weights = constants(with_plain_weights(model))
-    nodes = []
+    new, nodes = Additions(model), []
     for node in model.graph.node:
         weight = weights.get(_weight_name(node))
         if weight is None or not may_be_narrow(weight):
             nodes.append(node)
         elif node.op_type == "Gather":
-            nodes += _lookup(model, node, weight)
+            nodes += _lookup(new, node, weight)
         else:
-            nodes += product(model, node, weight)
+            nodes += product(new, node, weight)
     set_nodes(model, nodes)
     drop_unused(model)
     return model
@@ -125,7 +118,7 @@ def may_be_narrow(weight: Array) -> bool:
 
 def beside_wide_activations(quantize: Callable[[Array], Quantized]) -> Product:
     """The product as it is, its weight made by ``quantize`` and widened in front of it."""
-    return lambda model, node, weight: [*dequantized(model, node, weight, quantize), node]
+    return lambda new, node, weight: [dequantized(new, node, weight, quantize), node]
 
 
 def _weight_name(node: Node) -> str:
@@ -135,36 +128,28 @@ def _weight_name(node: Node) -> str:
     return str(node.input[0]) if node.op_type == "Gather" and not _attribute(node, "axis") else ""
 
 
-def dequantized(model: Model, node: Node, weight: Array, quantize: Callable[[Array], Quantized]) -> list[Node]:
-    """Nodes that make the weight of ``node`` again, which then reads it from them."""
-    name = f"{node.input[1]}_columns"
-    made = quantize(weight)
-    add_weight(model, f"{name}_values", made.values)
-    add_weight(model, f"{name}_scales", made.scales)
+def dequantized(new: Additions, node: Node, weight: Array, quantize: Callable[[Array], Quantized]) -> Node:
+    """The node that makes the weight of ``node`` again, which then reads it from there."""
+    name, made = node.input[1], quantize(weight)
+    inputs = [new.weight(name, "columns_values", made.values), new.weight(name, "columns_scales", made.scales)]
     blocks = {"block_size": made.block} if made.block else {}
-    node.input[1] = f"{name}_wide"
-    inputs = [f"{name}_values", f"{name}_scales"]
-    return [
-        onnx.helper.make_node(
-            "DequantizeLinear", inputs, [f"{name}_wide"], name=f"{name}_widen", axis=made.axis, **blocks
-        )
-    ]
+    widen = new.node("DequantizeLinear", inputs, name, "columns_wide", axis=made.axis, **blocks)
+    node.input[1] = widen.output[0]
+    return widen
 
 
-def _lookup(model: Model, node: Node, table: Array) -> list[Node]:
+def _lookup(new: Additions, node: Node, table: Array) -> list[Node]:
     """Nodes that look up INT8 rows and their scales and multiply them: only rows that are asked for get wide."""
     made = per_column(table.T)
     name, rows, result = node.input[0], node.input[1], node.output[0]
-    add_weight(model, f"{name}_values", np.ascontiguousarray(made.values.T))
-    add_weight(model, f"{name}_scales", made.scales[:, np.newaxis])
-    make = onnx.helper.make_node
+    values = new.weight(name, "values", np.ascontiguousarray(made.values.T))
+    scales = new.weight(name, "scales", made.scales[:, np.newaxis])
+    narrow = new.node("Gather", [values, rows], result, "rows")
+    scale = new.node("Gather", [scales, rows], result, "row_scales")
     kind = onnx.helper.np_dtype_to_tensor_dtype(table.dtype)
-    return [
-        make("Gather", [f"{name}_values", rows], [f"{result}_rows"], name=f"{result}_values"),
-        make("Gather", [f"{name}_scales", rows], [f"{result}_row_scales"], name=f"{result}_scales"),
-        make("Cast", [f"{result}_rows"], [f"{result}_wide_rows"], name=f"{result}_widen", to=kind),
-        make("Mul", [f"{result}_wide_rows", f"{result}_row_scales"], [result], name=node.name or f"{result}_scaled"),
-    ]
+    wide = new.node("Cast", narrow.output, result, "wide_rows", to=kind)
+    inputs = [*wide.output, *scale.output]
+    return [narrow, scale, wide, onnx.helper.make_node("Mul", inputs, [result], name=node.name or f"{result}_scaled")]
 
 
 def _attribute(node: Node, name: str) -> int:
