@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 from pathlib import Path
 
-from vlm_ros.build.key import source_of
+from vlm_ros.build.known_sources import known_source_of
 from vlm_ros.build.protobuf import fields
 from vlm_ros.build.run_preflight import Graphs
 from vlm_ros.core.bundle import Bundle
@@ -38,12 +38,13 @@ def check_origins(bundle: Bundle, graphs: Graphs) -> None:
 
 
 def is_stale(bundle: Bundle, part: str, precision: str) -> bool:
-    """As ``check_origin``; reads the fp32 graph whole, but only where there is a mark to compare it with."""
+    """As ``check_origin``; reads the fp32 graph whole where there is a mark to compare it with, and once alone while
+    nobody touches it."""
     if precision == "fp32":
         return False
     mark = mark_of(bundle.onnx(part, precision))
     try:
-        return mark is not None and mark != source_of(bundle.onnx(part))
+        return mark is not None and mark != known_source_of(bundle.onnx(part))
     except BadBundle:
         return False  # only the narrow file was copied here
 

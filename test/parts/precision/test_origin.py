@@ -12,7 +12,9 @@ from PIL import Image
 
 from vlm_ros.benchmark.benchmarking import Effort, run_benchmark
 from vlm_ros.benchmark.material import material_from_bundle
+from vlm_ros.build import known_sources
 from vlm_ros.build.building import build_bundle
+from vlm_ros.build.key import source_of
 from vlm_ros.build.origin import MARK, is_stale, mark_of
 from vlm_ros.build.precision.passes import write_part
 from vlm_ros.build.store import EngineStore
@@ -94,6 +96,20 @@ def test_nobody_answers_with_a_file_of_an_older_graph(
         assert "embed_tokens_int8.onnx' was made of an older 'embed_tokens.onnx'" in capsys.readouterr().err
     with pytest.raises(BadBundle, match="was made of an older"):
         open_service(bundle, settings, EngineStore())
+
+
+def test_source_is_read_whole_once_until_it_is_exported_anew(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(known_sources, "SETTLED_S", -3600.0)
+    monkeypatch.setattr(known_sources, "source_of", lambda onnx: read.append(onnx) or source_of(onnx))
+    for _ in range(3):
+        assert not is_stale(bundle, PART, "int8")
+    assert read == [bundle.onnx(PART)]
+    export_anew(bundle)
+    assert is_stale(bundle, PART, "int8")
 
 
 @pytest.mark.parametrize("cuda", [False, True])
