@@ -11,6 +11,9 @@ import pytest
 
 onnx = pytest.importorskip("onnx", exc_type=ImportError)
 
+import cache_forms  # noqa: E402
+import decoder_forms  # noqa: E402
+import part_forms  # noqa: E402
 import surgery  # noqa: E402
 from foreign import DECODER, EMBED, QUESTIONS, VISION, Change, answers, change, picture, same  # noqa: E402
 from grouped_attention import KNOWS_SCALES, byte_cache, grouped_attention, half_cache  # noqa: E402
@@ -45,27 +48,27 @@ DECODERS: dict[str, tuple[Change, ...]] = {
             model, lambda name: name.replace("inputs_embeds", "embeds").replace("logits", "lm_logits")
         ),
     ),
-    "tokens before heads": (surgery.tokens_first,),
-    "keys with values": (surgery.keys_with_values,),
-    "new tokens only": (surgery.new_tokens_only,),
+    "tokens before heads": (cache_forms.tokens_first,),
+    "keys with values": (cache_forms.keys_with_values,),
+    "new tokens only": (cache_forms.new_tokens_only,),
     "int32": (lambda model: surgery.retype(model, kind=TensorProto.INT32, of=TensorProto.INT64),),
-    "no positions": (surgery.without_positions,),
-    "no mask": (surgery.without_mask,),
-    "neither": (surgery.without_positions, surgery.without_mask),
-    "positions in rows": (surgery.position_rows,),
+    "no positions": (decoder_forms.without_positions,),
+    "no mask": (decoder_forms.without_mask,),
+    "neither": (decoder_forms.without_positions, decoder_forms.without_mask),
+    "positions in rows": (decoder_forms.position_rows,),
     "logits to keep": (lambda model: surgery.add_input(model, "num_logits_to_keep", TensorProto.INT64, []),),
     "cache position": (lambda model: surgery.add_input(model, "cache_position", TensorProto.INT64, ["sequence"]),),
-    "branches": (surgery.with_branches,),
-    "all of the cache in one": (surgery.all_in_one,),
-    "one row of positions": (surgery.one_row_of_positions,),
-    "logits without tokens": (surgery.logits_without_tokens,),
-    "mask of booleans": (surgery.mask_of(TensorProto.BOOL),),
-    "mask of floats": (surgery.mask_of(TensorProto.FLOAT),),
-    "mask in squares": (lambda model: surgery.square_mask(model, TensorProto.FLOAT),),
-    "mask in squares of halves": (lambda model: surgery.square_mask(model, TensorProto.FLOAT16),),
-    "mask in squares of booleans": (lambda model: surgery.square_mask(model, TensorProto.BOOL),),
-    "mask in squares of integers": (lambda model: surgery.square_mask(model, TensorProto.INT64),),
-    "one prompt": (surgery.rows(1),),
+    "branches": (cache_forms.with_branches,),
+    "all of the cache in one": (cache_forms.all_in_one,),
+    "one row of positions": (decoder_forms.one_row_of_positions,),
+    "logits without tokens": (decoder_forms.logits_without_tokens,),
+    "mask of booleans": (decoder_forms.mask_of(TensorProto.BOOL),),
+    "mask of floats": (decoder_forms.mask_of(TensorProto.FLOAT),),
+    "mask in squares": (lambda model: decoder_forms.square_mask(model, TensorProto.FLOAT),),
+    "mask in squares of halves": (lambda model: decoder_forms.square_mask(model, TensorProto.FLOAT16),),
+    "mask in squares of booleans": (lambda model: decoder_forms.square_mask(model, TensorProto.BOOL),),
+    "mask in squares of integers": (lambda model: decoder_forms.square_mask(model, TensorProto.INT64),),
+    "one prompt": (part_forms.rows(1),),
     "grouped attention": (grouped_attention,),
     "logits to keep in a row": (lambda model: surgery.add_input(model, "num_logits_to_keep", TensorProto.INT64, [1]),),
 }
@@ -96,9 +99,9 @@ def baked_row(model: onnx.ModelProto) -> None:
 IN_BATCHES: dict[str, tuple[str, tuple[Change, ...]]] = {
     **{form: (DECODER, changes) for form, changes in DECODERS.items()},
     "one row baked in": (DECODER, (baked_row,)),
-    "tiles of pictures": (VISION, (surgery.tiles_of_pictures,)),
-    "pictures without a batch": (VISION, (surgery.without_batch,)),
-    "one picture": (VISION, (surgery.rows(1),)),
+    "tiles of pictures": (VISION, (part_forms.tiles_of_pictures,)),
+    "pictures without a batch": (VISION, (part_forms.without_batch,)),
+    "one picture": (VISION, (part_forms.rows(1),)),
     "sizes of each picture": (
         VISION,
         (lambda model: surgery.add_input(model, "image_sizes", TensorProto.INT64, ["batch", 2]),),
@@ -107,7 +110,7 @@ IN_BATCHES: dict[str, tuple[str, tuple[Change, ...]]] = {
         VISION,
         (lambda model: surgery.add_input(model, "image_sizes", TensorProto.INT64, [1, 2]),),
     ),
-    "pictures put in place": (EMBED, (surgery.merging_embedding,)),
+    "pictures put in place": (EMBED, (part_forms.merging_embedding,)),
 }
 
 
@@ -162,9 +165,9 @@ def test_answers_are_nearly_ours_when_grouped_attention_has_a_narrow_cache(
 
 
 STATES: dict[str, tuple[Change, ...]] = {
-    "float32": (surgery.with_states,),
-    "float16": (surgery.with_states, surgery.retype),
-    "batch without a name": (surgery.with_states, surgery.unnamed_batches),
+    "float32": (cache_forms.with_states,),
+    "float16": (cache_forms.with_states, surgery.retype),
+    "batch without a name": (cache_forms.with_states, cache_forms.unnamed_batches),
 }
 
 
@@ -189,6 +192,6 @@ def test_states_go_from_run_to_run_when_a_layer_keeps_some(form: str, folder: Pa
 
 def test_answers_are_ours_when_the_decoder_comes_in_two_graphs(folder: Path, ours: list) -> None:
     (folder / "onnx" / f"{DECODER}.onnx").unlink()
-    change(folder, DECODER, surgery.first_half, name="decoder_model")
-    change(folder, DECODER, surgery.one_token_only, name="decoder_with_past_model")
+    change(folder, DECODER, cache_forms.first_half, name="decoder_model")
+    change(folder, DECODER, cache_forms.one_token_only, name="decoder_with_past_model")
     assert same(answers(Bundle(folder)), ours)

@@ -8,6 +8,7 @@ import pytest
 
 onnx = pytest.importorskip("onnx", exc_type=ImportError)
 
+import part_forms  # noqa: E402
 import surgery  # noqa: E402
 from foreign import DECODER, EMBED, VISION, Change, answers, change, same  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402
@@ -31,7 +32,7 @@ def test_answers_are_ours_when_the_embedding_takes_int32(folder: Path, ours: lis
 
 
 def test_answers_are_ours_when_the_vision_encoder_takes_one_picture_without_a_batch(folder: Path, ours: list) -> None:
-    change(folder, VISION, surgery.without_batch)
+    change(folder, VISION, part_forms.without_batch)
     assert same(answers(Bundle(folder)), ours)
 
 
@@ -85,7 +86,7 @@ def test_answers_are_ours_when_the_vision_encoder_takes_more(
 
 
 def test_answers_are_ours_when_the_vision_encoder_takes_tiles_of_pictures(folder: Path, ours: list) -> None:
-    change(folder, VISION, surgery.tiles_of_pictures)
+    change(folder, VISION, part_forms.tiles_of_pictures)
     assert same(answers(Bundle(folder)), ours)
 
 
@@ -106,5 +107,5 @@ def test_answers_are_ours_when_the_embedding_gives_more_than_embeddings(form: st
 
 
 def test_answers_are_ours_when_the_embedding_puts_the_picture_in_place(folder: Path, ours: list) -> None:
-    change(folder, EMBED, surgery.merging_embedding)
+    change(folder, EMBED, part_forms.merging_embedding)
     assert same(answers(Bundle(folder)), ours)

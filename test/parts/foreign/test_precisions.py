@@ -10,7 +10,7 @@ import pytest
 
 onnx = pytest.importorskip("onnx", exc_type=ImportError)
 
-import surgery  # noqa: E402
+import cache_forms  # noqa: E402
 from foreign import DECODER, EMBED, VISION, Change, answers, change, picture  # noqa: E402
 from grouped_attention import KNOWS_SCALES, byte_cache, grouped_attention, half_cache  # noqa: E402
 
@@ -21,11 +21,11 @@ from vlm_ros.core.errors import BuildFailed  # noqa: E402
 from vlm_ros.models.recording import record  # noqa: E402
 
 FORMS: dict[str, tuple[Change, str]] = {
-    "tokens before heads": (surgery.tokens_first, "int8"),
+    "tokens before heads": (cache_forms.tokens_first, "int8"),
     "grouped attention": (grouped_attention, "fp16"),
     "cache in halves": (half_cache, "fp16"),
     "cache in halves, INT8": (half_cache, "qdq"),
-    "new tokens only": (surgery.new_tokens_only, "int8"),
+    "new tokens only": (cache_forms.new_tokens_only, "int8"),
 }
 if KNOWS_SCALES:
     FORMS |= {"cache in bytes": (byte_cache, "fp16"), "cache in bytes, INT8": (byte_cache, "quantized")}
@@ -54,7 +54,7 @@ def test_decoders_with_caches_of_floats_and_of_integers_are_not_compared(folder:
 
 
 def with_equal_branches(model: onnx.ModelProto) -> None:
-    surgery.with_branches(model, one_token=False)
+    cache_forms.with_branches(model, one_token=False)
 
 
 @pytest.mark.parametrize("precision", PASSES)
@@ -78,7 +78,7 @@ def test_merged_decoder_becomes_narrow_where_its_branch_with_a_cache_reads_promp
 def test_merged_decoder_is_refused_by_name_where_a_pass_would_not_reach_its_weights(
     precision: str, folder: Path
 ) -> None:
-    change(folder, DECODER, surgery.with_branches)
+    change(folder, DECODER, cache_forms.with_branches)
     bundle = Bundle(folder)
     samples = record(bundle, {}, [picture(5)], threads=1).feeds[DECODER]
     with pytest.raises(BuildFailed, match="'merged' holds weights in its branches or loop .If., which would stay"):
@@ -96,7 +96,7 @@ def spoilt_cache(model: onnx.ModelProto) -> None:
 
 @pytest.mark.parametrize("form", ["whole", "new tokens only"])
 def test_wrong_cache_is_a_fault_whichever_tokens_the_outputs_hold(form: str, folder: Path) -> None:
-    changes = {"whole": (), "new tokens only": (surgery.new_tokens_only,)}[form]
+    changes = {"whole": (), "new tokens only": (cache_forms.new_tokens_only,)}[form]
     change(folder, DECODER, *changes)
     change(folder, DECODER, *changes, spoilt_cache, name=f"{DECODER}_int8")
     bundle = Bundle(folder)
@@ -107,7 +107,7 @@ def test_wrong_cache_is_a_fault_whichever_tokens_the_outputs_hold(form: str, fol
 
 
 def test_decoders_that_give_all_of_the_cache_and_what_is_new_agree(folder: Path) -> None:
-    change(folder, DECODER, surgery.new_tokens_only, name=f"{DECODER}_int8")
+    change(folder, DECODER, cache_forms.new_tokens_only, name=f"{DECODER}_int8")
     bundle = Bundle(folder)
     samples = record(bundle, {}, [picture(5)], threads=1).feeds[DECODER]
     assert {_tokens(feeds) for feeds in samples} > {1}

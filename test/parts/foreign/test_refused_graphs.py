@@ -9,6 +9,9 @@ import pytest
 
 onnx = pytest.importorskip("onnx", exc_type=ImportError)
 
+import cache_forms  # noqa: E402
+import decoder_forms  # noqa: E402
+import part_forms  # noqa: E402
 import surgery  # noqa: E402
 from foreign import DECODER, EMBED, VISION, Change, answers, change, same  # noqa: E402
 from onnx import TensorProto  # noqa: E402
@@ -49,7 +52,7 @@ REFUSED: dict[str, tuple[str, Change, str]] = {
         lambda model: surgery.rename(model, lambda name: name.replace("present.1.key", "scores.1")),
         r"past_key_values\.1\.key",
     ),
-    "no cache": (DECODER, surgery.first_half, "0 cache inputs"),
+    "no cache": (DECODER, cache_forms.first_half, "0 cache inputs"),
     "fixed cache": (
         DECODER,
         lambda model: [with_size(side, [1, 2, 64, 8])(model) for side in ("past", "present")] and None,
@@ -61,17 +64,21 @@ REFUSED: dict[str, tuple[str, Change, str]] = {
         lambda model: surgery.add_input(model, "timesteps", TensorProto.FLOAT, [1]),
         "timesteps",
     ),
-    "no projector": (VISION, surgery.narrow_features, "31.*32 wide"),
+    "no projector": (VISION, part_forms.narrow_features, "31.*32 wide"),
     "pixels in bytes": (
         VISION,
         lambda model: surgery.retype(model, kind=TensorProto.UINT8, names=["pixel_values"]),
         "'pixel_values' as uint8, and normalised pixels are float32",
     ),
-    "logits of more tokens": (DECODER, surgery.more_logits, "logits of 416 tokens and embed_tokens does not know"),
-    "table without a shape": (EMBED, surgery.without_shapes, r"'input_ids' of shape \(\): export it as"),
+    "logits of more tokens": (
+        DECODER,
+        decoder_forms.more_logits,
+        "logits of 416 tokens and embed_tokens does not know",
+    ),
+    "table without a shape": (EMBED, part_forms.without_shapes, r"'input_ids' of shape \(\): export it as"),
     "two prompts at once": (
         DECODER,
-        surgery.rows(2),
+        part_forms.rows(2),
         r"'inputs_embeds' of shape \(2, .*2 prompts at once.*dynamic batch",
     ),
     "64 tokens at once": (
@@ -117,7 +124,7 @@ REFUSED: dict[str, tuple[str, Change, str]] = {
     ),
     "table of another vocabulary": (
         EMBED,
-        surgery.short_table,
+        part_forms.short_table,
         "the tokenizer has 352 tokens and embed_tokens does not know the last.*of two models",
     ),
     "two kinds of tokens": (
