@@ -22,7 +22,7 @@ from vlm_ros.training.checkpoint import save_checkpoint  # noqa: E402
 from vlm_ros.training.fitting import Fitting, FittingConfig  # noqa: E402
 from vlm_ros.training.objective import DenseHeads, Objective  # noqa: E402
 from vlm_ros.training.questions import FAINT_CLASS, Questioner, target_answers  # noqa: E402
-from vlm_ros.training.report import calibration_error  # noqa: E402
+from vlm_ros.training.report import Report, calibration_error  # noqa: E402
 from vlm_ros.training.tokenizer import EOS_ID, IMAGE_ID, make_tokenizer  # noqa: E402
 from vlm_ros.training.tokens import NONE  # noqa: E402
 from vlm_ros.training.view_table import FAINT, VISIBLE, ViewTable  # noqa: E402
@@ -168,6 +168,10 @@ def test_training_begins_with_a_checkpoint_that_is_given(tokenizer, tmp_path: Pa
     fitting = Fitting(FittingConfig(), tokenizer, CPU, tmp_path / "state.pt", tmp_path / "checkpoint")
     for mine, theirs in zip(fitting.model.parameters(), trained.parameters(), strict=True):
         assert torch.equal(mine, theirs.float())
+
+
+def test_report_says_how_long_a_percept_takes():
+    assert Report(answers_s=[0.01, 0.02, 0.09]).figures()["answer_ms"] == pytest.approx(20.0)
 
 
 def test_calibration_error_is_the_gap_when_confidence_is_wrong():

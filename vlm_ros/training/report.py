@@ -12,6 +12,7 @@ from rich.progress import track
 
 from vlm_ros.core.answer import FreeText
 from vlm_ros.core.bundle import Bundle
+from vlm_ros.core.clock import monotonic_s
 from vlm_ros.core.frame import Frame
 from vlm_ros.core.percept import Percept
 from vlm_ros.models.loading import load_model
@@ -47,19 +48,28 @@ class Tally:
 
 @dataclass
 class Report:
-    """Counts per kind of question, caption items, and each target answer's confidence beside whether it was right."""
+    """Counts per kind of question, caption items, and each target answer's confidence beside whether it was right.
+
+    ``answers_s`` is how long each percept took, from the picture on, with both questions.
+    """
 
     tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
     items_right: int = 0
     items_said: int = 0
     items_true: int = 0
     confidences: list[tuple[float, bool]] = field(default_factory=list)
+    answers_s: list[float] = field(default_factory=list)
 
     def figures(self) -> dict[str, float]:
-        """Each figure by name, 0..1."""
+        """Each figure by name, 0..1; ``answer_ms`` is a median, in milliseconds."""
         shares = {name: tally.share for name, tally in sorted(self.tallies.items())}
         items = 2 * self.items_right / max(1, self.items_said + self.items_true)
-        return {**shares, "caption_item_f1": items, "calibration_error": calibration_error(self.confidences)}
+        return {
+            **shares,
+            "caption_item_f1": items,
+            "calibration_error": calibration_error(self.confidences),
+            "answer_ms": 1e3 * float(np.median(self.answers_s)) if self.answers_s else float("nan"),
+        }
 
     def table(self) -> str:
         """A Markdown table of the figures."""
@@ -74,25 +84,27 @@ def measure(bundle: Bundle, views: Iterable[View], *, total: int, seed: int = 0)
     chance = random.Random(seed)
     report = Report()
     for view in track(views, "asking about unseen views", total=total):
+        began_s = monotonic_s()
         observation = model.observe(Frame(view.rgb))
-        _measure_targets(report, observation, view, bundle, chance)
+        _measure_targets(report, observation, view, bundle, chance, began_s)
         caption = observation.ask(bundle.card.describe_prompt, FreeText(bundle.card.max_tokens)).text
         _measure_caption(report, caption, caption_from_truth(view.truth))
     return report
 
 
 def _measure_targets(
-    report: Report, observation: Observation, view: View, bundle: Bundle, chance: random.Random
+    report: Report, observation: Observation, view: View, bundle: Bundle, chance: random.Random, began_s: float
 ) -> None:
     truth = view.truth
     visible = [one for one in truth.objects if one.visible]
-    if visible:
-        one = chance.choice(visible)
-        percept = perceive(observation, one.name, bundle.card, deadline_s=_PATIENCE_S)
-        _count_present(report, percept, one, view.objects.size)
-        _count_path(report, percept, truth)
+    one = chance.choice(visible) if visible else None
     name = _absent(truth, chance)
     percept = perceive(observation, name, bundle.card, deadline_s=_PATIENCE_S)
+    report.answers_s.append(monotonic_s() - began_s)
+    if one is not None:
+        there = perceive(observation, one.name, bundle.card, deadline_s=_PATIENCE_S)
+        _count_present(report, there, one, view.objects.size)
+        _count_path(report, there, truth)
     report.tallies["visible: absent target, answered no"].add(not percept.visible)
     report.confidences.append((percept.confidence, not percept.visible))
     if not visible:
