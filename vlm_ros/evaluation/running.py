@@ -6,6 +6,8 @@ import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import repeat
 from pathlib import Path
 
 from vlm_ros.core.bundle import Bundle
@@ -62,8 +64,8 @@ def run_scenes(runs: Runs, processes: int = 1) -> Iterator[EpisodeResult]:
     # Spawned, not forked: a copy of a process that draws or infers inherits locks that nobody opens.
     context = multiprocessing.get_context("spawn")
     workers = min(processes, runs.scenes)
-    with ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(runs,)) as pool:
-        yield from pool.map(_run_seed, seeds)
+    with ProcessPoolExecutor(workers, context, initializer=end_with_parent) as pool:
+        yield from pool.map(_run_seed, repeat(runs), seeds)
 
 
 class _Runner:
@@ -77,19 +79,15 @@ class _Runner:
         return run_episode(self._runs.scene(seed), self._source, self._runs.episode)
 
 
-_runner: _Runner | None = None
+@cache
+def _runner(runs: Runs) -> _Runner:
+    """A worker's own, made with its first scene: an error travels from there to the caller, as none that a pool's
+    initializer raises."""
+    return _Runner(runs)
 
 
-def _begin(runs: Runs) -> None:
-    """Prepare a worker process."""
-    global _runner
-    end_with_parent()
-    _runner = _Runner(runs)
-
-
-def _run_seed(seed: int) -> EpisodeResult:
-    assert _runner is not None, "the worker was not begun"
-    return _runner(seed)
+def _run_seed(runs: Runs, seed: int) -> EpisodeResult:
+    return _runner(runs)(seed)
 
 
 def _source(runs: Runs) -> PerceptSource:
