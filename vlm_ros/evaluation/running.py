@@ -46,6 +46,8 @@ class Runs:
             raise BadConfig(f"unknown policy '{self.policy}': known are {', '.join(POLICIES)}")
         if self.scenes < 1:
             raise BadConfig(f"{self.scenes} scenes cannot be run: give 1 or more")
+        if self.seed < 0:
+            raise BadConfig(f"no scene has the seed {self.seed}: give 0 or more")
         if self.target_absent and self.episode.mode is not Mode.SEARCH:
             raise BadConfig(f"a target that is absent can be searched for only: the mode is {self.episode.mode.value}")
 
