@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vlm_ros.evaluation.metrics import EpisodeResult
     from vlm_ros.evaluation.report import Report
     from vlm_ros.evaluation.running import Runs
+    from vlm_ros.navigation.navigator import Mode
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--answers-per-second", type=float, default=5.0, metavar="R", help="default: 5")
     parser.add_argument("--no-odometry", dest="odometry", action="store_false", help="drive by dead reckoning alone")
     parser.add_argument("--scan", action="store_true", help="give the robot a laser scanner")
-    parser.add_argument("--timeout", type=float, metavar="S", help="seconds a run may take")
+    parser.add_argument("--timeout", type=float, metavar="S", help="seconds a run may take, 1 to 3600")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write a picture of every run, and a sheet, there")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="J", help="default: one per core")
     parser.add_argument("--json", action="store_true", help="end with one JSON object on one line")
@@ -82,7 +83,7 @@ def _results(arguments: argparse.Namespace) -> list[EpisodeResult]:
 
 def _runs(arguments: argparse.Namespace) -> Runs:
     from vlm_ros.core.places import find_bundle
-    from vlm_ros.evaluation.episode import EpisodeConfig, default_timeout_s
+    from vlm_ros.evaluation.episode import EpisodeConfig
     from vlm_ros.evaluation.running import Runs
     from vlm_ros.evaluation.witness import Witness
     from vlm_ros.navigation.navigator import Mode
@@ -94,7 +95,7 @@ def _runs(arguments: argparse.Namespace) -> Runs:
     episode = EpisodeConfig(
         mode=mode,
         answers_per_s=answers_per_s,
-        timeout_s=arguments.timeout or default_timeout_s(mode, arguments.rooms, answers_per_s),
+        timeout_s=_timeout_s(arguments, mode),
         odometry=arguments.odometry,
         scan=arguments.scan,
     )
@@ -108,6 +109,26 @@ def _runs(arguments: argparse.Namespace) -> Runs:
         target_absent=arguments.target_absent,
         witness=Witness(arguments.percept),
     )
+
+
+def _timeout_s(arguments: argparse.Namespace, mode: Mode) -> float:
+    """How long a run may take; ``BadConfig`` names what was typed where no search can be given that."""
+    from vlm_ros.evaluation.episode import default_timeout_s
+    from vlm_ros.navigation.search import LONGEST_SEARCH_S, SHORTEST_SEARCH_S
+
+    timeout_s: float | None = arguments.timeout
+    allowed = f"{SHORTEST_SEARCH_S:g} to {LONGEST_SEARCH_S:g} seconds"
+    if timeout_s is None:
+        answers_per_s = arguments.answers_per_second
+        timeout_s = default_timeout_s(mode, arguments.rooms, answers_per_s)
+        if timeout_s > LONGEST_SEARCH_S:
+            raise BadConfig(
+                f"--answers-per-second is {answers_per_s:g}, which makes a search last {timeout_s:g} seconds: "
+                f"give more, or a --timeout of {allowed}"
+            )
+    elif not SHORTEST_SEARCH_S <= timeout_s <= LONGEST_SEARCH_S:
+        raise BadConfig(f"--timeout is {timeout_s:g}: give {allowed}")
+    return timeout_s
 
 
 def _write_pictures(runs: Runs, results: list[EpisodeResult], folder: Path) -> None:

@@ -23,13 +23,17 @@ _STAND_OFF = 0.75
 _SURELY_NEAR = 0.6
 _DOUBTED = 0.2
 _ANOTHER_SPOT_M = 0.12
+SHORTEST_SEARCH_S, LONGEST_SEARCH_S = 1.0, 3600.0
+"""What a search may be given."""
 
 
 @dataclass(frozen=True)
 class SearchConfig(SeekingConfig):
     """How the robot searches."""
 
-    search_timeout_s: float = setting(120.0, "time after which a search ends", unit="s", low=1.0, high=3600.0)
+    search_timeout_s: float = setting(
+        120.0, "time after which a search ends", unit="s", low=SHORTEST_SEARCH_S, high=LONGEST_SEARCH_S
+    )
     confirm_lead: int = setting(
         4, "by how many pictures those that show the target must lead before it is found", low=1, high=50
     )

@@ -20,6 +20,7 @@ from vlm_ros.core.target import checked_target
 from vlm_ros.navigation.gate import Reason
 from vlm_ros.navigation.navigator import Mode, Navigator, NavigatorConfig, NavigatorOutput
 from vlm_ros.navigation.policy import Outcome
+from vlm_ros.navigation.search import LONGEST_SEARCH_S, SHORTEST_SEARCH_S
 from vlm_ros.ros.commands import CommandPublisher
 from vlm_ros.ros.dated import subscribe_dated
 from vlm_ros.ros.diagnostics import Health, Level, publish_health
@@ -41,8 +42,6 @@ _LATE_ODOMETRY_S = 0.5
 _MODES = tuple(mode.value for mode in Mode)
 _BROKEN = (Reason.SILENT, Reason.STALE_PERCEPT, Reason.UNREADABLE_PERCEPT, Reason.BAD_WISH)
 """Grounds to stand that ought not to be; all others belong to driving."""
-_SHORTEST_SEARCH_S, _LONGEST_SEARCH_S = 1.0, 3600.0
-"""As for the parameter."""
 _NOT_ACTIVE = "the navigator is not active: activate it first"
 
 
@@ -226,9 +225,9 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
             checked_target(target)
         except BadQuestion as error:
             return str(error)
-        if timeout_s != 0.0 and not _SHORTEST_SEARCH_S <= timeout_s <= _LONGEST_SEARCH_S:
+        if timeout_s != 0.0 and not SHORTEST_SEARCH_S <= timeout_s <= LONGEST_SEARCH_S:
             return (
-                f"timeout_s is {timeout_s:g}: give {_SHORTEST_SEARCH_S:g} to {_LONGEST_SEARCH_S:g} seconds, "
+                f"timeout_s is {timeout_s:g}: give {SHORTEST_SEARCH_S:g} to {LONGEST_SEARCH_S:g} seconds, "
                 "or 0 to take the parameter's"
             )
         return ""

@@ -16,3 +16,21 @@ def refusal(capsys, *options, policy="oracle"):
 
 def test_seed_below_zero_is_refused(capsys):
     assert "the seed -1: give 0 or more" in refusal(capsys, "--seed", "-1")
+
+
+@pytest.mark.parametrize(("mode", "time"), [("search", "0"), ("explore", "3601"), ("follow", "-5"), ("search", "nan")])
+def test_timeout_that_no_search_can_be_given_is_refused(mode, time, capsys):
+    said = refusal(capsys, "--mode", mode, "--timeout", time)
+    assert f"--timeout is {time}: give 1 to 3600 seconds" in said
+
+
+def test_answers_too_rare_for_a_search_are_refused_by_what_was_typed(capsys):
+    said = refusal(capsys, "--answers-per-second", "0.02")
+    assert "--answers-per-second is 0.02, which makes a search last 4500 seconds: give more, or a --timeout" in said
+
+
+def test_rare_answers_do_where_the_time_is_given(capsys):
+    assert (
+        main(["evaluate", "--scenes", "1", "--policy", "blind", "--answers-per-second", "0.02", "--timeout", "1"]) == 0
+    )
+    assert "| timeouts | 1 |" in capsys.readouterr().out
