@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,17 @@ def run(arguments: argparse.Namespace) -> int:
     from vlm_ros.evaluation.report import report_from_results
 
     began_s = monotonic_s()
-    results = _results(arguments)
+    runs = _runs(arguments)
+    if arguments.out is not None:
+        make_out_folder(arguments.out)
+    results: list[EpisodeResult] = []
+    try:
+        _run_all(runs, arguments, results)
+    except KeyboardInterrupt:
+        print(f"vlm_ros: interrupted after {len(results)} of {runs.scenes} scenes", file=sys.stderr)
+        _write_sheet(results, arguments.out)
+        raise
+    _write_sheet(results, arguments.out)
     report = report_from_results(arguments.policy, arguments.seed, results)
     per_minute = 60.0 * len(results) / (monotonic_s() - began_s)
     if arguments.json:
@@ -65,20 +76,17 @@ def table_from_report(report: Report) -> str:
     return "\n".join(["| what | figure |", "|---|---|", *rows])
 
 
-def _results(arguments: argparse.Namespace) -> list[EpisodeResult]:
+def _run_all(runs: Runs, arguments: argparse.Namespace, results: list[EpisodeResult]) -> None:
+    """Append each result to ``results`` once its picture is kept: what is finished outlives an interrupt."""
+    from vlm_ros.evaluation.picture import picture_of_run
     from vlm_ros.evaluation.running import run_scenes
 
-    runs = _runs(arguments)
-    if arguments.out is not None:
-        make_out_folder(arguments.out)
-    results = []
     with shown_progress() as report:
-        for done, result in enumerate(run_scenes(runs, arguments.jobs), 1):
-            report(f"scene {result.seed}: {'success' if result.success else 'failure'}", done / runs.scenes)
+        for result in run_scenes(runs, arguments.jobs):
+            if arguments.out is not None:
+                picture_of_run(runs.scene(result.seed), result).save(_picture(arguments.out, result))
             results.append(result)
-    if arguments.out is not None:
-        _write_pictures(runs, results, arguments.out)
-    return results
+            report(f"scene {result.seed}: {'success' if result.success else 'failure'}", len(results) / runs.scenes)
 
 
 def _runs(arguments: argparse.Namespace) -> Runs:
@@ -131,13 +139,17 @@ def _timeout_s(arguments: argparse.Namespace, mode: Mode) -> float:
     return timeout_s
 
 
-def _write_pictures(runs: Runs, results: list[EpisodeResult], folder: Path) -> None:
-    """A picture of every run, and a sheet of up to eight of them, those that went wrong first."""
-    from vlm_ros.evaluation.picture import picture_of_run
+def _write_sheet(results: list[EpisodeResult], folder: Path | None) -> None:
+    """The pictures of up to eight runs on one page, those that went wrong first."""
+    from PIL import Image
+
     from vlm_ros.evaluation.sheet import sheet_of
 
-    pictures = [picture_of_run(runs.scene(result.seed), result) for result in results]
-    for result, picture in zip(results, pictures, strict=True):
-        picture.save(folder / f"{result.seed}.png")
-    order = sorted(range(len(results)), key=lambda number: results[number].success and not results[number].touches)
-    sheet_of([pictures[number] for number in order[:8]]).save(folder / "sheet.jpg", quality=88)
+    if folder is None or not results:
+        return
+    worst = sorted(results, key=lambda result: result.success and not result.touches)[:8]
+    sheet_of([Image.open(_picture(folder, result)) for result in worst]).save(folder / "sheet.jpg", quality=88)
+
+
+def _picture(folder: Path, result: EpisodeResult) -> Path:
+    return folder / f"{result.seed}.png"

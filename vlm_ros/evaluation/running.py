@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import repeat
 from pathlib import Path
 
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.errors import BadConfig
 from vlm_ros.evaluation.episode import EpisodeConfig, run_episode
 from vlm_ros.evaluation.metrics import EpisodeResult
-from vlm_ros.evaluation.orphans import end_with_parent
+from vlm_ros.evaluation.orphans import end_with_parent, ended_early, uninterrupted
 from vlm_ros.evaluation.sources import BlindSource, ModelSource, OracleSource, PerceptSource
 from vlm_ros.evaluation.witness import Witness
 from vlm_ros.navigation.navigator import Mode
@@ -66,8 +65,10 @@ def run_scenes(runs: Runs, processes: int = 1) -> Iterator[EpisodeResult]:
     # Spawned, not forked: a copy of a process that draws or infers inherits locks that nobody opens.
     context = multiprocessing.get_context("spawn")
     workers = min(processes, runs.scenes)
-    with ProcessPoolExecutor(workers, context, initializer=end_with_parent) as pool:
-        yield from pool.map(_run_seed, repeat(runs), seeds)
+    with ProcessPoolExecutor(workers, context, initializer=end_with_parent) as pool, ended_early():
+        with uninterrupted():
+            results = [pool.submit(_run_seed, runs, seed) for seed in seeds]
+        yield from (result.result() for result in results)
 
 
 class _Runner:

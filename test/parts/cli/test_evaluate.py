@@ -1,5 +1,11 @@
 """What ``vlm_ros evaluate`` refuses, and what it leaves behind."""
 
+import os
+import re
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from vlm_ros.cli import main
@@ -34,3 +40,27 @@ def test_rare_answers_do_where_the_time_is_given(capsys):
         main(["evaluate", "--scenes", "1", "--policy", "blind", "--answers-per-second", "0.02", "--timeout", "1"]) == 0
     )
     assert "| timeouts | 1 |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_finished_runs_are_kept_when_interrupted(jobs, tmp_path):
+    words = ["evaluate", "--policy", "blind", "--timeout", "20", "--scenes", "500", "--jobs", jobs, "--json"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "vlm_ros.cli", *words, "--out", tmp_path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr.readline().startswith("scene ")
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers too
+        out, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    *scenes, last = said.splitlines()
+    assert all(line.startswith("scene ") for line in scenes)
+    finished = re.fullmatch(r"vlm_ros: interrupted after (\d+) of 500 scenes", last)
+    assert finished
+    pictures = len(list(tmp_path.glob("*.png")))
+    assert 1 <= int(finished[1]) <= pictures <= int(finished[1]) + 1
+    assert (tmp_path / "sheet.jpg").is_file()
