@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vlm_ros.commands.bounds import at_least
 from vlm_ros.commands.out_folder import make_out_folder
 from vlm_ros.commands.progress import shown_progress
 from vlm_ros.core.clock import monotonic_s
@@ -29,10 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rooms", type=int, default=1, choices=(1, 2), help="two are joined by a doorway (default: 1)")
     parser.add_argument("--target-absent", action="store_true", help="tell it to look for something that is not there")
     parser.add_argument("--policy", default="vlm", metavar="P", help="who looks: vlm, oracle or blind (default: vlm)")
-    parser.add_argument("--model", default="", metavar="BUNDLE", help="name or folder of a model (default: demo)")
+    parser.add_argument("--model", metavar="BUNDLE", help="name or folder of a model (default: demo)")
     parser.add_argument(
         "--percept",
-        default="question",
         choices=("question", "list", "both"),
         help="what the policy vlm goes by: its answer, its list of things, or both (default: question)",
     )
@@ -91,15 +91,19 @@ def _run_all(runs: Runs, arguments: argparse.Namespace, results: list[EpisodeRes
 
 def _runs(arguments: argparse.Namespace) -> Runs:
     from vlm_ros.core.places import find_bundle
-    from vlm_ros.evaluation.episode import EpisodeConfig
+    from vlm_ros.evaluation.episode import MOST_ANSWERS_PER_S, EpisodeConfig
     from vlm_ros.evaluation.running import Runs
     from vlm_ros.evaluation.witness import Witness
     from vlm_ros.navigation.navigator import Mode
     from vlm_ros.sim.layout import layout_from_rooms
 
+    at_least(1, "--jobs", arguments.jobs)
+    _check_model_options(arguments)
     mode, answers_per_s = Mode(arguments.mode), arguments.answers_per_second
-    if not answers_per_s > 0.0:
-        raise BadConfig(f"--answers-per-second is {answers_per_s}: give more than 0")
+    if not 0.0 < answers_per_s <= MOST_ANSWERS_PER_S:
+        raise BadConfig(
+            f"--answers-per-second is {answers_per_s:g}: give more than 0 and at most {MOST_ANSWERS_PER_S:g}"
+        )
     episode = EpisodeConfig(
         mode=mode,
         answers_per_s=answers_per_s,
@@ -112,11 +116,18 @@ def _runs(arguments: argparse.Namespace) -> Runs:
         scenes=arguments.scenes,
         seed=arguments.seed,
         episode=episode,
-        bundle=find_bundle(arguments.model) if arguments.policy == "vlm" else None,
+        bundle=find_bundle(arguments.model or "") if arguments.policy == "vlm" else None,
         layout=layout_from_rooms(arguments.rooms),
         target_absent=arguments.target_absent,
-        witness=Witness(arguments.percept),
+        witness=Witness(arguments.percept or "question"),
     )
+
+
+def _check_model_options(arguments: argparse.Namespace) -> None:
+    """``BadConfig`` where a policy that asks no model is given what only a model has."""
+    for option, given in (("--model", arguments.model), ("--percept", arguments.percept)):
+        if given and arguments.policy != "vlm":
+            raise BadConfig(f"{option} is for the policy 'vlm': leave '{given}' out with '{arguments.policy}'")
 
 
 def _timeout_s(arguments: argparse.Namespace, mode: Mode) -> float:

@@ -20,6 +20,8 @@ from vlm_ros.sim.truth import NEAR_M
 from vlm_ros.sim.world import World
 
 STEP_S = 0.05
+MOST_ANSWERS_PER_S = 1.0 / STEP_S
+"""One picture a step."""
 _GRACE_S = 1.0
 """A search that ends by its own time-out may still say so."""
 SKETCH_PX = (128, 96)

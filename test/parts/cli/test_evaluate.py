@@ -35,6 +35,24 @@ def test_answers_too_rare_for_a_search_are_refused_by_what_was_typed(capsys):
     assert "--answers-per-second is 0.02, which makes a search last 4500 seconds: give more, or a --timeout" in said
 
 
+@pytest.mark.parametrize("rate", ["0", "-1", "nan", "inf", "20.1"])
+def test_rate_at_which_no_pictures_are_taken_is_refused(rate, capsys):
+    said = refusal(capsys, "--answers-per-second", rate)
+    assert f"--answers-per-second is {rate}: give more than 0 and at most 20" in said
+
+
+@pytest.mark.parametrize("jobs", ["0", "-3"])
+def test_jobs_that_run_nothing_are_refused(jobs, capsys):
+    assert f"--jobs is {jobs}: give 1 or more" in refusal(capsys, "--jobs", jobs)
+
+
+@pytest.mark.parametrize("policy", ["oracle", "blind"])
+@pytest.mark.parametrize(("option", "value"), [("--percept", "both"), ("--model", "demo")])
+def test_model_is_refused_where_none_is_asked(option, value, policy, capsys):
+    said = refusal(capsys, option, value, policy=policy)
+    assert f"{option} is for the policy 'vlm': leave '{value}' out with '{policy}'" in said
+
+
 def test_rare_answers_do_where_the_time_is_given(capsys):
     assert (
         main(["evaluate", "--scenes", "1", "--policy", "blind", "--answers-per-second", "0.02", "--timeout", "1"]) == 0
