@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from vlm_ros.core.errors import VlmRosError
+from vlm_ros.core.errors import NO_ROOM, VlmRosError
 
 COMMANDS = {
     "demo": "drive a simulated robot to a target and show what it sees",
@@ -42,16 +42,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(sys.argv[1:] if argv is None else argv)
     try:
         status: int = arguments.run(arguments)
-        sys.stdout.flush()
+        print(end="", flush=True)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be written at the exit
+        _drop_output()
         return UNREAD
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        _drop_output()
+        print(f"vlm_ros: not all could be written ({error}): make room, or write elsewhere", file=sys.stderr)
+        return FAILED
     except VlmRosError as error:
         print(f"vlm_ros: {' '.join(str(error).split())}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
     return status
+
+
+def _drop_output() -> None:
+    """What is still to be written at the exit goes nowhere."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

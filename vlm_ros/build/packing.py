@@ -7,7 +7,6 @@ Every other member is a plain file, also where the bundle has links: the cache o
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import json
@@ -23,7 +22,7 @@ from vlm_ros.build.external_data import external_files
 from vlm_ros.build.wanted import chosen_parts
 from vlm_ros.core.bundle import Bundle
 from vlm_ros.core.checksum import sha256_of
-from vlm_ros.core.errors import BadBundle, BadConfig
+from vlm_ros.core.errors import NO_ROOM, BadBundle, BadConfig
 from vlm_ros.core.lfs import check_content
 from vlm_ros.core.seal import CHECKSUMS, files_in, sealed_files
 
@@ -31,8 +30,6 @@ _BESIDE = ("*.json", "*.jinja", "*.txt", "*.md", "LICENSE*", "NOTICE*")
 """What is taken along from beside the graphs: settings, words, and what a licence wants to travel with the model."""
 
 _CHUNK_BYTES = 1 << 20
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 OnFile = Callable[[str, float], None]
 """Told the file that is worked on, and which share of the bytes was done before it, 0..1."""
@@ -79,7 +76,7 @@ def unpack(archive: Path, folder: Path, on_file: OnFile = lambda *_: None) -> Bu
         try:
             _extract(archive, partial, on_file)
         except (OSError, tarfile.TarError, ValueError, RecursionError) as error:
-            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
                 raise  # it is not the archive's fault
             raise BadBundle(f"'{archive}' is not a whole bundle ({error}): copy it again") from error
     return Bundle(folder)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 from types import ModuleType
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""The numbers of an ``OSError`` that says of a disk that it holds no more, or may hold no more of this."""
 
 
 class VlmRosError(Exception):

@@ -237,6 +237,33 @@ def test_command_ends_quietly_when_nobody_reads_on(command):
     assert done.returncode == 141  # as a shell tells of a process that SIGPIPE ended
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["models"],
+        ["models", "--json"],
+        ["engines", "list"],
+        ["describe", ROOM, "--model", BUNDLE],
+        ["match", ROOM, "--text", "a wall", "--model", CLIP],
+        ["evaluate", "--scenes", "1", "--policy", "blind", "--timeout", "1", "--json"],
+    ],
+    ids=lambda words: " ".join(map(str, words[:2])),
+)
+def test_output_that_finds_no_room_is_told_of_in_one_line(command):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*COMMAND, *map(str, command)], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "No space left on device): make room, or write elsewhere" in done.stderr.splitlines()[-1]
+
+
+def test_command_whose_output_is_closed_does_its_work():
+    done = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *COMMAND, "models"], stderr=subprocess.PIPE, text=True)
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
 @pytest.mark.parametrize("seconds", ["nan", "-1", "inf"])
 def test_deadline_that_is_no_time_is_refused(picture, seconds):
     result = vlm_ros("ask", picture, "what?", "--model", BUNDLE, "--deadline", seconds)
