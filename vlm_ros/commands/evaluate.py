@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     runs = _runs(arguments)
     if arguments.out is not None:
         make_out_folder(arguments.out)
+    _warn_of_known_rooms(runs)
     results: list[EpisodeResult] = []
     try:
         _run_all(runs, arguments, results)
@@ -74,6 +75,18 @@ def table_from_report(report: Report) -> str:
     """The report as a Markdown table, one figure a line."""
     rows = [f"| {name.replace('_', ' ')} | {value} |" for name, value in report.to_json().items()]
     return "\n".join(["| what | figure |", "|---|---|", *rows])
+
+
+def _warn_of_known_rooms(runs: Runs) -> None:
+    """Say so where a model may have learnt the rooms by heart."""
+    from vlm_ros.sim.seeds import TRAINING
+
+    if runs.policy == "vlm" and runs.seed in TRAINING:
+        print(
+            f"vlm_ros: --seed is {runs.seed}: the demo model was trained on rooms below {TRAINING.end}: "
+            f"those from {TRAINING.end} on are new to it",
+            file=sys.stderr,
+        )
 
 
 def _run_all(runs: Runs, arguments: argparse.Namespace, results: list[EpisodeResult]) -> None:

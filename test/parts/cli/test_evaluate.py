@@ -1,5 +1,6 @@
 """What ``vlm_ros evaluate`` refuses, and what it leaves behind."""
 
+import json
 import os
 import re
 import signal
@@ -58,6 +59,17 @@ def test_rare_answers_do_where_the_time_is_given(capsys):
         main(["evaluate", "--scenes", "1", "--policy", "blind", "--answers-per-second", "0.02", "--timeout", "1"]) == 0
     )
     assert "| timeouts | 1 |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("seed", "policy", "warned"), [(99_999, "vlm", True), (100_000, "vlm", False), (99_999, "blind", False)]
+)
+def test_rooms_that_a_model_was_trained_on_are_warned_of(seed, policy, warned, capsys):
+    words = ["evaluate", "--scenes", "1", "--seed", str(seed), "--policy", policy, "--timeout", "1", "--json"]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["seed"] == seed
+    assert (f"--seed is {seed}: the demo model was trained on rooms below 100000" in said.err) is warned
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
