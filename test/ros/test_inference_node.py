@@ -11,6 +11,7 @@ from lifecycle_msgs.msg import Transition
 from robot_bench import Bench
 
 from vlm_ros.ros.questions import MOST_GENERATIONS
+from vlm_ros.ros.stamps import ns_from_stamp
 from vlm_ros.ros.things import things_from_msg
 from vlm_ros_interfaces.action import Generate
 from vlm_ros_interfaces.msg import NavigationState, ThingsSeen
@@ -121,6 +122,17 @@ def test_it_refuses_old_pictures(eyes: Eyes) -> None:
     assert not eyes.percepts.since(start_s)
     eyes.camera.lag_s = 0.0
     eyes.percept_soon()
+
+
+def test_what_is_said_of_a_picture_has_the_time_of_reception_when_its_stamp_is_ahead(eyes: Eyes) -> None:
+    eyes.look_for("red ball")
+    eyes.camera.lag_s = -5.0
+    time.sleep(0.5)
+    eyes.scenes.forget()
+    eyes.bench.wait_for(lambda: eyes.scenes)
+    for message in (eyes.percept_soon(), eyes.scenes[-1]):
+        age_ns = eyes.bench.node.get_clock().now().nanoseconds - ns_from_stamp(message.header.stamp)
+        assert 0 < age_ns < 2_000_000_000
 
 
 def test_it_answers_people_in_the_form_they_ask_for(eyes: Eyes) -> None:

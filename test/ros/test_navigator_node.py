@@ -69,6 +69,18 @@ def test_it_stands_when_percepts_are_about_old_pictures(robot: Robot) -> None:
     robot.bench.wait_for(robot.drives)
 
 
+def test_it_stands_at_once_and_says_why_when_percepts_are_from_the_future(robot: Robot) -> None:
+    log = robot.bench.listen(Log, "/rosout")
+    robot.see()
+    robot.search()
+    robot.bench.wait_for(robot.drives)
+    robot.lag_s = -5.0
+    assert robot.standstill_after(time.monotonic()) < STOP_S
+    robot.bench.wait_for(lambda: any("5 s ahead of this node's clock" in line.msg for line in log))
+    robot.lag_s = 0.0
+    robot.bench.wait_for(robot.drives)
+
+
 def test_it_stands_at_once_when_percepts_are_unreadable(robot: Robot) -> None:
     robot.see()
     robot.search()

@@ -27,8 +27,9 @@ def check_rgb(rgb: object) -> None:
 class Frame:
     """A picture on its way through the package.
 
-    ``stamp_ns`` is the camera's own time in nanoseconds and ``frame_id`` the optical frame;
-    both are carried unchanged to whatever is published about this picture. ``BadImage`` for what is no picture.
+    ``stamp_ns`` is the camera's own time in nanoseconds, or that of reception where the camera's clock is none to go
+    by, and ``frame_id`` the optical frame; both are carried unchanged to whatever is published about this picture.
+    ``BadImage`` for what is no picture.
     """
 
     rgb: RgbImage

@@ -55,7 +55,11 @@ class InferenceNodeConfig(ServiceConfig, CascadeConfig, ServingConfig):
 
 
 class InferenceNode(ManagedNode[InferenceNodeConfig]):
-    """Wires the model: pictures and wishes in, words and percepts out, all with the picture's own stamp."""
+    """Wires the model: pictures and wishes in, words and percepts out.
+
+    All that is said of a picture has its own stamp, or the time of reception where that stamp is none of this clock:
+    who is told later must not take the picture for a new one.
+    """
 
     _bundle: Bundle
     _gate_bundle: Bundle
@@ -109,7 +113,8 @@ class InferenceNode(ManagedNode[InferenceNodeConfig]):
         ages = age_reader(self, config.image_topic)
 
         def on_picture(message: Any, read: Callable[[], Frame]) -> None:
-            worker.pictures.put(Picture(read, ages.age_s(message.header.stamp), monotonic_s()))
+            age_s, stamp_ns = ages.read(message.header.stamp)
+            worker.pictures.put(Picture(lambda: replace(read(), stamp_ns=stamp_ns), age_s, monotonic_s()))
 
         self._camera = CameraSubscription(self, config.image_topic, compressed=config.compressed, on_picture=on_picture)
 

@@ -15,7 +15,7 @@ from std_msgs.msg import Header, String
 from vlm_ros.core.clock import monotonic_s
 from vlm_ros.core.config import setting
 from vlm_ros.core.errors import BadQuestion
-from vlm_ros.core.percept import unreadable
+from vlm_ros.core.percept import Percept, unreadable
 from vlm_ros.core.target import checked_target
 from vlm_ros.navigation.gate import Reason
 from vlm_ros.navigation.navigator import Mode, Navigator, NavigatorConfig, NavigatorOutput
@@ -105,7 +105,7 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
         self._announce()
         self._commands.release()
         self._inputs = [
-            subscribe_dated(self, TargetPercept, "percept", self._on_percept, 1),
+            subscribe_dated(self, TargetPercept, "percept", self._on_percept, 1, self._on_percept_ahead),
             subscribe_dated(self, OdometryMsg, "odom", self._on_odometry, NEWEST),
             subscribe_dated(self, LaserScan, "scan", self._on_scan, NEWEST),
         ]
@@ -268,6 +268,17 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
         except ValueError as error:
             self._warn(f"a percept cannot be read: {error}")
             percept = unreadable(message.target, stamp_ns)
+        self._take(percept, message)
+
+    def _on_percept_ahead(self, message: TargetPercept, ahead_s: float) -> None:
+        """Stand on what the inference node never sends: how old its picture is, nobody knows."""
+        self._warn(
+            f"a percept is stamped about {ahead_s:.0f} s ahead of this node's clock, so that nobody knows how old its "
+            "picture is: the robot stands; synchronise the clocks, or set use_sim_time on all nodes or on none"
+        )
+        self._take(unreadable(message.target, int(monotonic_s() * 1e9)), message)
+
+    def _take(self, percept: Percept, message: TargetPercept) -> None:
         if self._navigator.on_percept(percept, monotonic_s()):
             self._percept_msg = message
 

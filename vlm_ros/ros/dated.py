@@ -14,12 +14,24 @@ from vlm_ros.ros.stamps import AgeReader
 
 
 def subscribe_dated(
-    node: Node, kind: type, topic: str, take: Callable[[Any, float], None], qos: QoSProfile | int
+    node: Node,
+    kind: type,
+    topic: str,
+    take: Callable[[Any, float], None],
+    qos: QoSProfile | int,
+    refuse: Callable[[Any, float], None] | None = None,
 ) -> Subscription:
-    """Calls ``take`` with each message and the time of its stamp on ``monotonic_s``."""
+    """Calls ``take`` with each message and the time of its stamp on ``monotonic_s``.
+
+    With ``refuse``, a message from the future goes there instead, with the seconds that it is ahead.
+    """
     ages = age_reader(node, topic)
 
     def read(message: Any) -> None:
+        ahead_s = ages.ahead_s(message.header.stamp)
+        if refuse is not None and ahead_s > 0.0:
+            refuse(message, ahead_s)
+            return
         take(message, monotonic_s() - ages.age_s(message.header.stamp))
 
     return node.create_subscription(kind, topic, read, qos)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 _NS = 1_000_000_000
 _CLOCK_SLACK_S = 0.5
@@ -29,6 +29,13 @@ def header_from_ns(stamp_ns: int, frame_id: str) -> Any:
     return Header(stamp=stamp_from_ns(stamp_ns), frame_id=frame_id)
 
 
+class Dated(NamedTuple):
+    """How old a message is, and when it was stamped on our own clock."""
+
+    age_s: float
+    stamp_ns: int
+
+
 class AgeReader:
     """How old a message is when it arrives.
 
@@ -48,23 +55,33 @@ class AgeReader:
 
     def age_s(self, stamp: Any) -> float:
         """Seconds since ``stamp`` (a ``builtin_interfaces/Time``); 0 where the clocks cannot be compared."""
-        age_s = (self._now_ns() - ns_from_stamp(stamp)) / _NS
+        return self.read(stamp).age_s
+
+    def ahead_s(self, stamp: Any) -> float:
+        """Seconds by which ``stamp`` lies further in the future than clocks that agree may differ; else 0."""
+        ahead_s = (ns_from_stamp(stamp) - self._now_ns()) / _NS
+        return ahead_s if ahead_s > _CLOCK_SLACK_S else 0.0
+
+    def read(self, stamp: Any) -> Dated:
+        """The age of ``stamp``, and ``stamp`` to the nanosecond; the time of reception where it is no age."""
+        now_ns, stamp_ns = self._now_ns(), ns_from_stamp(stamp)
+        age_s = (now_ns - stamp_ns) / _NS
         if -_CLOCK_SLACK_S <= age_s <= _LONGEST_AGE_S:
             self._agreed = True
-            return max(0.0, age_s)
+            return Dated(max(0.0, age_s), stamp_ns)
         if self._agreed and age_s > 0.0:
             self._warn_once(
                 age_s,
                 "which agreed with them before: they count as old; restart what publishes them, or activate this node "
                 "anew where a clock was set",
             )
-            return age_s
+            return Dated(age_s, stamp_ns)
         self._warn_once(
             age_s,
             "which cannot be: ages count from reception now; synchronise the clocks, or set use_sim_time on all nodes "
             "or on none",
         )
-        return 0.0
+        return Dated(0.0, now_ns)
 
     def _warn_once(self, age_s: float, so: str) -> None:
         if so not in self._warned:

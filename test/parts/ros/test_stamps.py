@@ -46,6 +46,27 @@ def test_age_counts_from_reception_with_one_warning_when_clocks_cannot_be_compar
     assert "'image'" in warnings[0]
 
 
+def test_stamp_is_kept_to_the_nanosecond_when_it_can_be_an_age() -> None:
+    ages, _ = reader(100.0)
+    for stamp in (Stamp(98, 123_456_789), Stamp(100, 400_000_001)):
+        assert ages.read(stamp).stamp_ns == ns_from_stamp(stamp)
+
+
+@pytest.mark.parametrize("camera_ahead_s", [-1e5, 0.0, 2.9, 5.0, 1e5], ids=lambda ahead_s: f"{ahead_s:g}")
+def test_time_that_the_model_took_is_part_of_the_age_whatever_the_camera_says(camera_ahead_s: float) -> None:
+    """One node reads the picture's stamp, and the next reads what that node says of it 3 s later."""
+    now_s = [200_000.0]
+    camera, percepts = (AgeReader(topic, lambda: int(now_s[0] * 1e9), lambda text: None) for topic in ("image", "p"))
+    stamp_ns = camera.read(Stamp(int(now_s[0] + camera_ahead_s), 0)).stamp_ns
+    now_s[0] += 3.0
+    assert percepts.age_s(Stamp(*divmod(stamp_ns, 10**9))) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(("sec", "ahead_s"), [(0, 0.0), (99, 0.0), (100, 0.0), (101, 1.0), (105, 5.0)])
+def test_stamp_is_ahead_when_it_lies_in_the_future(sec: int, ahead_s: float) -> None:
+    assert reader(100.0)[0].ahead_s(Stamp(sec, 0)) == ahead_s
+
+
 def test_a_stamp_that_stands_still_stays_old_when_an_hour_has_passed() -> None:
     now_s, warnings = [100.0], list[str]()
     ages = AgeReader("image", lambda: int(now_s[0] * 1e9), warnings.append)
