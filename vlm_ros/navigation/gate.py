@@ -202,7 +202,8 @@ class CommandGate:
         limits = self._limits
         free_m = free_path_m(scan, limits.robot_radius_m, limits.guard_margin_m, backwards=backwards)
         speed_mps = braking_speed_mps(free_m, limits.max_linear_mps2, limits.reaction_s)
-        unseen = blindness(scan, backwards=backwards) if free_m == 0.0 else ""
+        reach_m = limits.robot_radius_m + limits.guard_margin_m
+        unseen = blindness(scan, reach_m, backwards=backwards) if free_m == 0.0 else ""
         text = unseen or f"the laser sees an obstacle after {free_m:.2f} m"
         return _Cap(speed_mps, Reason.OBSTACLE, text)
 

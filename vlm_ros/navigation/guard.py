@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from vlm_ros.core.motion import Scan
 
+_CORRIDOR_M, _SEEN_SHARE = 1.0, 0.5
+"""A laser that sees the way has measured straight ahead, or in more than this share of it as far ahead as that."""
+
 
 def free_path_m(scan: Scan, radius_m: float, margin_m: float = 0.0, *, backwards: bool = False) -> float:
     """How far a round body of ``radius_m`` gets along its axis until something is within ``margin_m`` of it, in metres.
@@ -18,7 +21,7 @@ def free_path_m(scan: Scan, radius_m: float, margin_m: float = 0.0, *, backwards
     the body itself would touch it, and then at once: a robot that stands close beside a thing may drive past it, else
     it would stand there for ever.
     """
-    if blindness(scan, backwards=backwards):
+    if blindness(scan, radius_m + margin_m, backwards=backwards):
         return 0.0
     angles, ranges = _that_way(scan, backwards)
     if np.any((ranges == -math.inf) | ((ranges > 0.0) & (ranges < scan.range_min_m))):
@@ -33,17 +36,21 @@ def free_path_m(scan: Scan, radius_m: float, margin_m: float = 0.0, *, backwards
     return max(0.0, float(free.min())) if free.size else math.inf
 
 
-def blindness(scan: Scan, *, backwards: bool = False) -> str:
-    """Why ``scan`` says nothing of the way ahead, or back; empty where it does.
+def blindness(scan: Scan, reach_m: float, *, backwards: bool = False) -> str:
+    """Why ``scan`` says nothing of the way ahead, or back, of a body of radius ``reach_m``; empty where it does.
 
-    A single ray that measured nothing leaves the word to the others, and glass or black cloth to the camera.
+    Some rays that measured nothing leave the word to the others, and glass or black cloth to the camera. Rays beside
+    the way, however many, do not see what is in it.
     """
     if not 0.0 <= scan.range_min_m < scan.range_max_m:
         return f"the laser claims to measure from {scan.range_min_m:g} m to {scan.range_max_m:g} m"
     angles, ranges = _that_way(scan, backwards)
-    if not np.any(np.abs(angles) < abs(scan.angle_step_rad) * 1.5):
+    straight = np.abs(angles) < abs(scan.angle_step_rad) * 1.5
+    if not np.any(straight):
         return "the laser does not look that way"
-    if not np.any((ranges > 0.0) | (ranges == -math.inf)):
+    measured = (ranges > 0.0) | (ranges == -math.inf)
+    corridor = straight | (np.abs(angles) <= math.asin(reach_m / max(_CORRIDOR_M, 2.0 * reach_m)))
+    if not np.any(measured[straight]) and measured[corridor].mean() <= _SEEN_SHARE:
         return "the laser measures nothing that way; its driver must report infinity where nothing is in range"
     return ""
 

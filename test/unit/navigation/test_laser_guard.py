@@ -77,6 +77,33 @@ def test_a_way_is_free_only_where_a_laser_says_so(value, free_m):
     assert free_path_m(scan, 0.2, backwards=True) == pytest.approx(0.8, abs=0.01)
 
 
+def half_turn(missing, blind_deg, from_deg=0):
+    """181 rays ahead that see a thing 2 m away, but for those ``from_deg`` to ``blind_deg`` aside, on both sides."""
+    degrees = np.arange(-90, 91)
+    unseen = (from_deg <= np.abs(degrees)) & (np.abs(degrees) <= blind_deg)
+    ranges = np.where(unseen, missing, 2.0).astype(np.float32)
+    return Scan(ranges, -math.pi / 2, math.radians(1), 0.05, 8.0, 0.0)
+
+
+@pytest.mark.parametrize("missing", [np.nan, 0.0])
+@pytest.mark.parametrize("blind_deg", [15, 30, 60, 80, 89])
+@pytest.mark.parametrize("reach_m", [0.02, 0.2, 0.45, 1.0, 3.0])
+def test_rays_beside_the_way_say_nothing_of_it(missing, blind_deg, reach_m):
+    scan = half_turn(missing, max(blind_deg, 30) if reach_m > 0.3 else blind_deg)
+    assert free_path_m(scan, reach_m) == 0.0
+    assert "measures nothing" in blindness(scan, reach_m)
+
+
+@pytest.mark.parametrize("missing", [np.nan, 0.0])
+@pytest.mark.parametrize(("from_deg", "blind_deg"), [(0, 0), (0, 3), (4, 7), (20, 90)])
+def test_some_rays_that_measure_nothing_leave_the_word_to_the_others(missing, from_deg, blind_deg):
+    assert free_path_m(half_turn(missing, blind_deg, from_deg), 0.2) == pytest.approx(1.82, abs=0.04)
+
+
+def test_a_way_without_anything_in_range_is_free():
+    assert free_path_m(half_turn(np.inf, 60), 0.2) == math.inf
+
+
 @pytest.mark.parametrize(
     "limits_m", [(0.05, 0.0), (0.05, 0.05), (0.05, math.nan), (math.nan, 8.0), (-math.inf, 8.0), (0.0, 0.0)]
 )
@@ -84,7 +111,7 @@ def test_nothing_is_free_when_the_limits_of_the_laser_make_no_sense(limits_m):
     low_m, high_m = limits_m
     scan = replace(scan_of([(0.5, 0.0)]), range_min_m=low_m, range_max_m=high_m)
     assert free_path_m(scan, 0.2) == 0.0
-    assert f"from {low_m:g} m to {high_m:g} m" in blindness(scan)
+    assert f"from {low_m:g} m to {high_m:g} m" in blindness(scan, 0.2)
 
 
 @pytest.mark.parametrize("distance_m", [0.01, 0.1, 0.5, 2.0])
