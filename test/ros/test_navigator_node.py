@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import Log
@@ -226,6 +227,24 @@ def test_odometry_that_is_late_or_has_no_heading_is_told_of(robot: Robot) -> Non
 
     robot.bench.wait_for(lambda: told("odometry is 1.0 s old"))
     robot.bench.wait_for(lambda: told("odometry cannot be read: its orientation (x=0, y=0, z=0, w=0) is no rotation"))
+
+
+def test_odometry_that_stands_still_is_told_of_in_the_diagnostics(robot: Robot) -> None:
+    node = robot.bench.node
+    odometry, health = node.create_publisher(Odometry, "odom", 1), robot.bench.listen(DiagnosticArray, "/diagnostics")
+
+    def stand_still() -> None:
+        message = Odometry()
+        message.header.stamp = node.get_clock().now().to_msg()
+        odometry.publish(message)
+
+    standing = robot.bench.repeat(0.05, stand_still)
+    robot.see()
+    robot.search()
+    robot.bench.wait_for(
+        lambda: any("odometry does not follow" in status.message for array in list(health) for status in array.status)
+    )
+    standing.cancel()
 
 
 def test_targets_are_latched_and_bad_ones_refused(robot: Robot) -> None:

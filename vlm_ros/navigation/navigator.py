@@ -19,6 +19,7 @@ from vlm_ros.navigation.inventory import Inventory
 from vlm_ros.navigation.pace import Pace
 from vlm_ros.navigation.policy import Outcome, Policy, Senses, Wish
 from vlm_ros.navigation.search import SearchConfig, SearchPolicy
+from vlm_ros.navigation.slip import Slip
 from vlm_ros.navigation.track import Track
 
 _HOLD_TEXT = {
@@ -71,7 +72,7 @@ class _Task:
     percept: Percept | None = None
     seen_from: Pose = Pose(0.0, 0.0, 0.0)
     driven_m: float = 0.0
-    """Way since the picture, not less than commanded while odometry is overdue: its stamps may lie."""
+    """Way since the picture, not less than commanded while odometry is overdue (its stamps may lie) or stands still."""
     received_s: float = -math.inf
     outcome: Outcome | None = None
 
@@ -89,6 +90,7 @@ class Navigator:
         self._target = ""
         self._hold: Reason | None = Reason.DEACTIVATED
         self._track = Track()
+        self._slip = Slip()
         self._pace = Pace()
         self._scan: Scan | None = None
         self._commanded = STANDSTILL
@@ -186,6 +188,15 @@ class Navigator:
         """Take a pose from the wheels."""
         self._track.on_odometry(odometry)
 
+    @property
+    def complaint(self) -> str:
+        """What is wrong with what the robot hears of itself; empty where nothing is."""
+        if not self._slip.slips:
+            return ""
+        return (
+            "odometry does not follow the commands: the wheels slip, the robot was lifted up, or odometry stands still"
+        )
+
     def on_scan(self, scan: Scan) -> None:
         """Take a laser scan."""
         self._scan = scan
@@ -194,6 +205,7 @@ class Navigator:
         """What to command and to report now; call it at a fixed rate."""
         senses = self._senses(now_s)
         self._track.on_command(self._commanded, self._stepped_s, now_s)
+        self._slip.on_command(self._commanded, self._stepped_s, now_s)
         if self._track.is_overdue and math.isfinite(self._stepped_s):
             self._task.driven_m += abs(self._commanded.linear_mps) * (now_s - self._stepped_s)
         wish = self._task.policy.step(senses)
@@ -228,7 +240,8 @@ class Navigator:
         pose, task, percept = self._track.pose, self._task, self._task.percept
         if percept is None:
             return Senses(now_s, pose, scan=self._scan)
-        task.driven_m = max(task.driven_m, self._track.driven_since_m(percept.stamp_s))
+        driven_m = self._slip.driven_since_m(percept.stamp_s, self._track, self._config.max_blind_m)
+        task.driven_m = max(task.driven_m, driven_m)
         return Senses(
             now_s,
             pose,

@@ -140,12 +140,17 @@ class Track:
         odometry, track = self._met
         return composed(odometry, seen_in(track, pose))
 
-    def driven_since_m(self, stamp_s: float) -> float:
-        """Way driven since ``stamp_s``, there and back; as far as the track goes back."""
+    @property
+    def reached_s(self) -> float:
+        """The moment that the newest pose is about."""
+        return self._reached_s
+
+    def driven_since_m(self, stamp_s: float, until_s: float = math.inf) -> float:
+        """Way driven from ``stamp_s`` to ``until_s``, there and back; as far as the track goes back."""
         if not self._ways_m:
             return 0.0
-        before = max(0, bisect.bisect_right(self._stamps_s, stamp_s) - 1)
-        return self._ways_m[-1] - self._ways_m[before]
+        before, last = (max(0, bisect.bisect_right(self._stamps_s, each_s) - 1) for each_s in (stamp_s, until_s))
+        return max(0.0, self._ways_m[last] - self._ways_m[before])
 
     def _has_driven(self, before: Odometry, now: Odometry) -> bool:
         """Whether the robot can have driven from one pose of the odometry to the next."""

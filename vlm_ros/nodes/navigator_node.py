@@ -153,7 +153,7 @@ class NavigatorNode(ManagedNode[NavigatorNodeConfig]):
             "gate": output.gate.value,
             "percept_age_s": output.percept_age_s,
         }
-        if complaint := self._commands.complaint():
+        if complaint := self._commands.complaint() or self._navigator.complaint:
             return Health(Level.WARN, complaint, values)
         level = Level.WARN if output.gate in _BROKEN else Level.OK
         return Health(level, output.gate_text or output.reason, values)
