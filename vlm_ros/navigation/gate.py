@@ -156,7 +156,7 @@ class CommandGate:
 
     def _patience_s(self, at_least_s: float, usual_s: float) -> float:
         """How long to wait for what usually takes ``usual_s``."""
-        return max(at_least_s, min(self._limits.longest_wait_s, _PATIENCE * usual_s))
+        return min(self._limits.longest_wait_s, max(at_least_s, _PATIENCE * usual_s))
 
     def _limited(self, wish: Wish, senses: Senses, dt_s: float) -> Command:
         """The wish as far as the rules allow it, approached by the acceleration limits.

@@ -234,6 +234,16 @@ def test_patience_follows_a_slow_model(age_s, drives):
     assert (command.velocity != STANDSTILL) == drives
 
 
+@pytest.mark.parametrize("old", ["percept_age_s", "silence_s"])
+@pytest.mark.parametrize("answer_every_s", [0.1, 3.0])
+def test_nothing_is_waited_for_longer_than_the_longest_wait(old, answer_every_s):
+    limits = config(longest_wait_s=0.5, max_percept_age_s=1.5, max_silence_s=1.5)
+    for waited_s, drives in ((0.4, True), (0.6, False)):
+        senses = {"answer_every_s": answer_every_s, old: waited_s}
+        command = settled(CommandGate(limits), wish(), lambda now_s, senses=senses: fresh(now_s=now_s, **senses))
+        assert (command.velocity != STANDSTILL) == drives
+
+
 @pytest.mark.parametrize(
     ("before", "wished", "ways"), [(0.3, 0.3, [False]), (0.3, 0.0, [False]), (-0.2, 0.3, [False, True])]
 )
