@@ -26,6 +26,8 @@ _HOLD_TEXT = {
     Reason.DEACTIVATED: "the navigator is not active",
     Reason.SHUTTING_DOWN: "the navigator is shutting down",
 }
+_SET_BACK_ANSWERS = 3
+"""An answer that comes after a newer one is older by at most so many times as long as an answer takes."""
 
 
 class Mode(Enum):
@@ -155,13 +157,24 @@ class Navigator:
         self._hold = Reason.SHUTTING_DOWN
 
     def on_percept(self, percept: Percept, received_s: float) -> bool:
-        """Take a percept; false where it is about another target and therefore ignored."""
-        if percept.target != self._target and self._mode is not Mode.EXPLORE:
+        """Take a percept; false where it is ignored: about another target, or an older picture than the newest one."""
+        if (percept.target != self._target and self._mode is not Mode.EXPLORE) or self._is_overtaken(percept):
             return False
         self._task.percept, self._task.received_s, self._task.driven_m = percept, received_s, 0.0
         self._task.seen_from = self._track.at(percept.stamp_s)
         self._pace.on_answer(percept.stamp_s, received_s)
         return True
+
+    def _is_overtaken(self, percept: Percept) -> bool:
+        """Whether a newer picture has been answered. One that is older by a lot tells of a clock that was set back.
+
+        By so much that the gate stands on it: an old answer is never taken for a newer one to be driven on.
+        """
+        held = self._task.percept
+        if held is None or held.target != percept.target:
+            return False
+        back_s = held.stamp_s - percept.stamp_s
+        return 0.0 < back_s <= max(self._config.max_percept_age_s, _SET_BACK_ANSWERS * self._pace.interval_s)
 
     def on_things(self, seen: ThingsSeen) -> bool:
         """Take what a picture shows; false where it is ignored.

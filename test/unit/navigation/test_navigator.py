@@ -216,6 +216,34 @@ def test_percept_is_ignored_when_it_is_about_another_target():
     assert robot.on_percept(seen(), 0.0)
 
 
+@pytest.mark.parametrize(("every_s", "back_s"), [(0.2, 0.05), (0.2, 1.0), (3.0, 3.0), (3.0, 6.0)])
+def test_percept_is_ignored_when_a_newer_picture_has_been_answered(every_s, back_s):
+    robot, clock = navigator(), ManualClock(100.0)
+    steps(robot, clock, 5 * every_s, lambda at: nothing(at_s=at - every_s), every_s)
+    newest = nothing("blocked", at_s=clock.now_s - every_s)
+    assert robot.on_percept(newest, clock.now_s)
+    assert not robot.on_percept(seen(at_s=newest.stamp_s - back_s), clock.now_s)
+    assert robot.step(clock.now_s).percept is newest
+    assert robot.on_percept(replace(newest), clock.now_s), "the same picture again is none that is older"
+
+
+@pytest.mark.parametrize(("every_s", "back_s"), [(0.2, 2.0), (3.0, 12.0), (0.2, 1e6)])
+def test_percepts_are_taken_again_when_the_clock_was_set_back(every_s, back_s):
+    robot, clock = navigator(), ManualClock(100.0)
+    steps(robot, clock, 5 * every_s, lambda at: nothing(at_s=at), every_s)
+    assert robot.on_percept(nothing(at_s=clock.now_s - back_s), clock.now_s)
+
+
+def test_percept_is_taken_however_old_when_it_is_the_first_of_a_task():
+    robot = navigator()
+    robot.on_percept(nothing(at_s=100.0), 100.0)
+    robot.set_target("blue box")
+    assert robot.on_percept(nothing(at_s=99.0, target="blue box"), 100.0)
+    robot.begin(Mode.EXPLORE)
+    assert robot.on_percept(nothing(at_s=99.0, target="blue box"), 100.0)
+    assert robot.on_percept(nothing(at_s=98.5, target="red ball"), 100.0)
+
+
 def test_percepts_about_any_target_tell_of_the_path_when_exploring():
     robot, clock = navigator(Mode.EXPLORE, target=""), ManualClock()
     outputs = steps(robot, clock, 3.0, lambda at: nothing(at_s=at, target="blue box"))
@@ -372,8 +400,8 @@ def test_limits_hold_and_stale_answers_stop_the_robot_for_any_senses():
                 lambda at: seen(chance.choice(["left", "center", "right"]), chance.choice(["near", "far"]), at_s=at),
                 lambda at: nothing(chance.choice(["clear", "blocked", "unknown"]), at_s=at),
             ])(clock.now_s - chance.choice([0.1, 0.4, 2.0]))  # fmt: skip
-            robot.on_percept(percept, clock.now_s)
-            answered_s, taken_s = clock.now_s, percept.stamp_s
+            if robot.on_percept(percept, clock.now_s):
+                answered_s, taken_s = clock.now_s, percept.stamp_s
         if chance.random() < 0.002:
             robot.begin(chance.choice([Mode.SEARCH, Mode.FOLLOW, Mode.EXPLORE]), TARGET)
             answered_s = taken_s = -math.inf
