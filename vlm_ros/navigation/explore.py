@@ -30,12 +30,16 @@ class ExplorePolicy:
         self._heard: Percept | None = None
         self._path: Percept | None = None
 
-    def step(self, senses: Senses) -> Wish:
-        """The wish for this moment."""
+    def without_target(self, senses: Senses) -> Senses:
+        """What counts here: a thing that is near and ahead is one to stop for, whatever the model was asked for."""
         if senses.percept is not self._heard:
             self._heard = senses.percept
             self._path = None if senses.percept is None else _without_target(senses.percept)
-        senses = replace(senses, percept=self._path)
+        return replace(senses, percept=self._path)
+
+    def step(self, senses: Senses) -> Wish:
+        """The wish for this moment."""
+        senses = self.without_target(senses)
         wish = self._seeking.step(senses, self._memory.learn(senses))
         return self._escape.step(senses) or wish
 

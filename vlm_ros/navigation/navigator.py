@@ -247,7 +247,8 @@ class Navigator:
             return self._gate.stop(Reason.NO_TARGET, f"{self._mode.value} needs a target: set one", senses.now_s)
         if wish.outcome is not None:
             return self._gate.stop(Reason.STANDING, "", senses.now_s)
-        return self._gate.step(wish, senses)
+        policy = self._task.policy
+        return self._gate.step(wish, policy.without_target(senses) if isinstance(policy, ExplorePolicy) else senses)
 
     def _senses(self, now_s: float) -> Senses:
         pose, task, percept = self._track.pose, self._task, self._task.percept

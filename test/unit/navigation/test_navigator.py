@@ -13,9 +13,13 @@ from vlm_ros.core.errors import BadConfig, BadQuestion
 from vlm_ros.core.motion import STANDSTILL, Odometry, Pose, Velocity
 from vlm_ros.core.percept import unreadable
 from vlm_ros.core.target import TARGET_LIMIT
+from vlm_ros.navigation.explore import ExplorePolicy
+from vlm_ros.navigation.follow import FollowPolicy
 from vlm_ros.navigation.gate import Reason
 from vlm_ros.navigation.navigator import Mode, Navigator, NavigatorConfig
-from vlm_ros.navigation.policy import Outcome
+from vlm_ros.navigation.policy import Outcome, Wish
+from vlm_ros.navigation.search import SearchPolicy
+from vlm_ros.navigation.states import State
 
 TICK_S = 0.05
 
@@ -248,6 +252,20 @@ def test_percepts_about_any_target_tell_of_the_path_when_exploring():
     robot, clock = navigator(Mode.EXPLORE, target=""), ManualClock()
     outputs = steps(robot, clock, 3.0, lambda at: nothing(at_s=at, target="blue box"))
     assert any(output.velocity != STANDSTILL for output in outputs)
+
+
+@pytest.mark.parametrize(
+    ("mode", "gate"),
+    [(Mode.EXPLORE, Reason.PATH_BLOCKED), (Mode.SEARCH, Reason.DRIVING), (Mode.FOLLOW, Reason.DRIVING)],
+)
+def test_near_thing_ahead_blocks_the_path_unless_it_is_the_target_of_the_task(mode, gate, monkeypatch):
+    """Whatever the policy wishes. The model may be asked about a target while the robot explores."""
+    for policy in (ExplorePolicy, SearchPolicy, FollowPolicy):
+        monkeypatch.setattr(policy, "step", lambda self, senses: Wish(Velocity(0.3, 0.0), State.MOVING_ON, ""))
+    output = steps(navigator(mode), ManualClock(), 1.0, lambda at: seen("center", "near", "blocked", at_s=at))[-1]
+    assert output.gate is gate
+    assert (output.velocity.linear_mps == 0.0) == (gate is Reason.PATH_BLOCKED)
+    assert output.percept.visible
 
 
 @pytest.mark.parametrize(
