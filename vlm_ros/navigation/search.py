@@ -53,6 +53,7 @@ class SearchPolicy:
         self._target = Spotting(config.sure_enough)
         self._confirmation: Confirmation | None = None
         self._confirmed_at: Pose | None = None
+        self._answered = False
         self._ended: Wish | None = None
 
     def step(self, senses: Senses) -> Wish:
@@ -73,6 +74,9 @@ class SearchPolicy:
     def _timed_out(self, senses: Senses) -> Wish | None:
         if senses.now_s < self._ends_s:
             return None
+        if not self._answered:
+            reason = f"no answer could be used in {self._timeout_s:g} s: {_trouble(senses)}"
+            return Wish(STANDSTILL, State.LOST, reason, Outcome.LOST)
         if self._target.sure:
             return Wish(STANDSTILL, State.LOST, "the target was seen but not reached in time", Outcome.LOST)
         seemed = ": what seemed to be it was not there at another look" if self._target.ever else ""
@@ -82,6 +86,7 @@ class SearchPolicy:
     def _wish(self, senses: Senses) -> Wish:
         learnt = self._memory.learn(senses)
         if learnt:
+            self._answered = True
             self._target.update(self._memory.belief, senses.pose)
         if self._confirmation is not None:
             return self._confirm(senses, self._confirmation)
@@ -133,3 +138,10 @@ class SearchPolicy:
         if back_rad != 0.0:
             return Wish(self._steering.turn(senses, back_rad), State.CONFIRMING, "facing the target again")
         return Wish(STANDSTILL, State.FOUND, "the target is near, in several pictures", Outcome.FOUND)
+
+
+def _trouble(senses: Senses) -> str:
+    """Why there is nothing to go by yet."""
+    if senses.percept is None:
+        return "none came; is the inference node running?"
+    return senses.percept.refusal or "the newest was cut or could not be read"

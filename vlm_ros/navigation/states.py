@@ -48,7 +48,7 @@ _ESCAPING = (
 SEARCH = (
     *_SEEKING,
     *_ESCAPING,
-    Transition(State.LOOKING, State.LOST, "the model cannot be asked about it"),
+    Transition(State.LOOKING, State.LOST, "the model cannot be asked about it, or no answer could be used"),
     Transition(State.MOVING_ON, State.LOST, "the model cannot be asked about it"),
     Transition(State.APPROACHING, State.ESCAPING, "stuck"),
     Transition(State.ESCAPING, State.APPROACHING, "free again"),

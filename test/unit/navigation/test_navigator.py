@@ -206,6 +206,29 @@ def test_search_of_what_was_seen_ends_by_whether_it_still_seems_to_be_there(time
     assert why in last.reason
 
 
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        (None, "none came"),
+        (lambda at: unreadable(TARGET, round(at * 1e9)), "the newest was cut or could not be read"),
+    ],
+    ids=["none", "unreadable"],
+)
+def test_search_without_one_answer_that_could_be_used_does_not_say_that_the_target_was_not_seen(answers, why):
+    robot, clock = navigator(search_timeout_s=5.0), ManualClock()
+    last = steps(robot, clock, 6.0, answers)[-1]
+    assert (last.outcome, last.state, last.velocity) == (Outcome.LOST, "lost", STANDSTILL)
+    assert last.reason.startswith("no answer could be used in 5 s: ")
+    assert why in last.reason
+
+
+def test_search_with_one_answer_that_could_be_used_says_what_it_saw():
+    robot, clock = navigator(search_timeout_s=5.0), ManualClock()
+    steps(robot, clock, 0.2, lambda at: nothing(at_s=at))
+    last = steps(robot, clock, 6.0, lambda at: unreadable(TARGET, round(at * 1e9)))[-1]
+    assert (last.outcome, last.reason) == (Outcome.NOT_FOUND, "the target was not seen in 5 s")
+
+
 def test_answer_without_a_usable_confidence_changes_no_belief_and_breaks_nothing():
     robot, clock = navigator(), ManualClock()
     outputs = steps(robot, clock, 2.0, lambda at: replace(seen(at_s=at), confidence=math.nan))
