@@ -23,7 +23,6 @@ _CLOSE_ENOUGH_M = 0.15
 _BLINK_S, _BLINK_ANSWERS = 0.3, 1.5
 _AFTER_IT_S = 12.0
 _THERE_M = 0.5
-_STANDS_RADPS = 0.05
 _SWERVE = 0.8
 """How far past the target the robot turns to get round something, as a share of the angle at which a target in a side
 third is taken to be: a target that gets there makes the robot turn back, before it leaves the picture."""
@@ -49,8 +48,6 @@ class FollowPolicy:
         self._seeking = Seeking(config, self._memory, self._steering, pose)
         self._quarry = Quarry(self._memory.eyes, config.near_m)
         self._lingering: Lingering | None = None
-        self._no_way = False
-        """Whether the robot found no way to where the target of this loss vanished."""
 
     def step(self, senses: Senses) -> Wish:
         """The wish for this moment."""
@@ -77,15 +74,13 @@ class FollowPolicy:
         return Wish(velocity, State.FOLLOWING, "the target is ahead")
 
     def _go_after(self, senses: Senses, target: Place) -> Wish:
-        """Looks to both sides of where it vanished, goes there, and looks all around: here where no way leads there."""
+        """Looks to both sides of where it vanished, goes there, and looks all around."""
         if self._lingering is None:
-            self._no_way = False
             heading_rad = senses.pose.yaw_rad + target.angle_from(senses.pose)
             self._lingering = Lingering(heading_rad, self._quarry.side, senses.now_s, ahead=self._quarry.ahead)
-        there = self._no_way or self._quarry.near or target.distance_from(senses.pose) < _THERE_M
+        there = self._quarry.near or target.distance_from(senses.pose) < _THERE_M
         angle_rad = self._lingering.turn_rad(senses, all_around=there)
         if angle_rad is not None:
             return Wish(self._steering.turn(senses, angle_rad), State.FOLLOWING, "the target has just been here")
         velocity = self._steering.drive(senses, self._memory, target, swerve_rad=self._memory.eyes.half_fov_rad)
-        self._no_way = velocity.linear_mps == 0.0 and abs(velocity.angular_radps) < _STANDS_RADPS
         return Wish(velocity, State.FOLLOWING, "going after the target")

@@ -39,7 +39,7 @@ _LOOKED_AT_RAD = math.radians(13.0)
 _LOOKED_AT_M, _LOOKED_AT_ASIDE_M = 0.5, 0.07
 """How far ahead and to each side of the robot an answer "clear" reaches, with something to spare."""
 _DARE_M, _DARE = 0.5, 0.4
-"""No way is driven where something is that likely to stand within that distance."""
+"""Straight on is not driven where something is that likely to stand within that distance."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,7 @@ class Steering:
     ) -> Velocity:
         """Go to ``goal`` around what is in between, and stop ``stop_before_m`` before it (but creep on till told).
 
-        The robot looks at most ``swerve_rad`` past ``goal``, whatever is in the way; where it would not drive that way
-        either, it stands and looks at ``goal``.
+        The robot looks at most ``swerve_rad`` past ``goal``, whatever is in the way.
         """
         pose, ground = senses.pose, memory.ground
         distance_m = max(_CREEP_M, goal.distance_from(pose) - stop_before_m)
@@ -86,16 +85,19 @@ class Steering:
             around = long_way or straight[0] > _WORTH_A_DETOUR
             next_place = ways.next_to(goal) if around else goal
             self._note_progress(senses, memory, next_place)
-            self._course_rad = self._course_to(next_place, senses, memory, goal.angle_from(pose), swerve_rad)
+            self._course_rad = self._course_to(next_place, senses, memory)
+        if swerve_rad < math.pi:
+            off_rad = wrapped(self._course_rad - pose.yaw_rad - goal.angle_from(pose))
+            self._course_rad += min(max(off_rad, -swerve_rad), swerve_rad) - off_rad
         angle_rad = wrapped(self._course_rad - pose.yaw_rad)
-        if swerve_rad < math.pi and _too_risky(memory, pose, angle_rad):
-            return Velocity(0.0, self._turn_rate(senses, goal.angle_from(pose)))
         turn_radps = self._turn_rate(senses, angle_rad)
         if abs(angle_rad) > _TURN_FIRST_RAD:
             return Velocity(0.0, turn_radps)
         cruise_mps = self._config.cruise_mps * (1.0 - _SLOWER_IN_CURVES * abs(angle_rad) / _TURN_FIRST_RAD)
         speed_mps = min(cruise_mps, _STOP_GAIN_PER_S * min(distance_m, looked_ahead_m(senses)))
-        return Velocity(0.0 if _too_risky(memory, pose) else speed_mps, turn_radps)
+        if ground.blocked(pose, np.zeros(1), _DARE_M)[0] > _DARE:
+            speed_mps = 0.0
+        return Velocity(speed_mps, turn_radps)
 
     def drive_warily(self, senses: Senses, memory: Memory, goal: Place) -> Velocity:
         """Go to ``goal`` as ``drive`` does, but look first at floor beside the course that no picture has shown.
@@ -131,17 +133,14 @@ class Steering:
         past_rad = seen_in(self._heard_at, senses.pose).yaw_rad
         return 0.0 if past_rad * wanted > 0.0 and abs(past_rad) > self._furthest_turn_rad else wanted
 
-    def _course_to(self, place: Place, senses: Senses, memory: Memory, goal_rad: float, swerve_rad: float) -> float:
+    def _course_to(self, place: Place, senses: Senses, memory: Memory) -> float:
         """The heading near that of ``place`` that costs least: a turn aside, a likely stop, a change of mind, a wait.
 
-        It is at most ``swerve_rad`` past ``goal_rad``. What has not been looked at from here gets the benefit of the
-        doubt, so that the robot looks.
+        What has not been looked at from here gets the benefit of the doubt, so that the robot looks.
         """
         pose, wanted_rad = senses.pose, place.angle_from(senses.pose)
         looked_rad = seen_in(pose, senses.seen_from).yaw_rad
         directions = np.append(_DIRECTIONS_RAD + wanted_rad, (wanted_rad, looked_rad))
-        if swerve_rad < math.pi:
-            directions = np.append(goal_rad, directions[np.abs(wrapped_all(directions - goal_rad)) <= swerve_rad])
         doubt = 1.0 - _BENEFIT * memory.looks.novelty(pose, directions, senses.now_s)
         blocked = memory.ground.blocked(pose, directions, SEEN_TO_M)
         tight = memory.ground.blocked(pose, directions, SEEN_TO_M, _ROOMY_HALF_WIDTH_M)
@@ -152,11 +151,6 @@ class Steering:
         if self._course_rad is not None:
             cost += _CHANGE_COSTS * np.abs(np.sin((directions + pose.yaw_rad - self._course_rad) / 2))
         return wrapped(pose.yaw_rad + float(directions[int(np.argmin(cost))]))
-
-
-def _too_risky(memory: Memory, pose: Pose, angle_rad: float = 0.0) -> bool:
-    """Whether something is likely to stand close before a robot that drives off in this direction."""
-    return bool(memory.ground.blocked(pose, np.array([angle_rad]), _DARE_M)[0] > _DARE)
 
 
 def looked_ahead_m(senses: Senses) -> float:

@@ -91,10 +91,3 @@ def test_robot_stands_and_watches_when_the_target_is_near():
 
 def test_robot_looks_for_the_target_when_it_has_been_gone_for_long():
     assert follow((lambda at: seen("center", "near", at_s=at), 1.0), (gone, 14.0))[-1].state in ("looking", "moving_on")
-
-
-def test_robot_looks_all_around_when_no_way_leads_to_where_the_target_vanished():
-    outputs = follow((blocked("far"), 3.0), (lambda at: nothing("blocked", at_s=at), 11.5))
-    assert outputs[-1].state == "following", "else it is the search that looks all around"
-    turned = headings_deg(outputs)
-    assert max(turned) - min(turned) > 200.0

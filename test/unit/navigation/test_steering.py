@@ -139,13 +139,3 @@ def test_robot_turns_no_further_past_its_goal_than_it_may_when_the_way_is_blocke
         known = memory(0, side * 15, side * -30, side * -60, times=8)
         velocity = steering().drive(senses(nothing("blocked"), facing), known, place(0), 0.0, swerve_rad)
         assert (side * velocity.angular_radps > 0.05) == further
-
-
-@pytest.mark.parametrize("side", [1, -1])
-def test_robot_looks_at_its_goal_where_it_would_not_drive_in_any_direction_that_it_may_turn_to(side):
-    """Else it stands beside its course, and what it is to keep in sight walks out of the picture."""
-    swerve_rad, facing = 0.35, Pose(0.0, 0.0, side * 0.35)
-    known = memory(0, side * 20, side * -20, times=8)
-    velocity = steering().drive(senses(nothing("clear"), facing, facing), known, place(0), 0.0, swerve_rad)
-    assert velocity.linear_mps == 0.0
-    assert side * velocity.angular_radps < -0.3
