@@ -144,4 +144,4 @@ def _trouble(senses: Senses) -> str:
     """Why there is nothing to go by yet."""
     if senses.percept is None:
         return "none came; is the inference node running?"
-    return senses.percept.refusal or "the newest was cut or could not be read"
+    return "the newest was cut or could not be read"
