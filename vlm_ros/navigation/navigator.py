@@ -8,7 +8,7 @@ from enum import Enum
 
 from vlm_ros.core.config import checked
 from vlm_ros.core.motion import STANDSTILL, Odometry, Pose, Scan, Velocity
-from vlm_ros.core.percept import Percept
+from vlm_ros.core.percept import Percept, unseen
 from vlm_ros.core.target import checked_target
 from vlm_ros.core.things import ThingPlaced, ThingsSeen
 from vlm_ros.navigation.explore import ExplorePolicy
@@ -72,6 +72,8 @@ class _Task:
 
     policy: Policy
     percept: Percept | None = None
+    heeded: Percept | None = None
+    """What is driven by of it: to who explores, a thing that is near and ahead is one to stop for, target or not."""
     seen_from: Pose = Pose(0.0, 0.0, 0.0)
     driven_m: float = 0.0
     """Way since the picture, not less than commanded while odometry is overdue (its stamps may lie) or stands still."""
@@ -160,6 +162,8 @@ class Navigator:
         """Take a percept; false where it is ignored: about another target, or an older picture than the newest one."""
         if (percept.target != self._target and self._mode is not Mode.EXPLORE) or self._is_overtaken(percept):
             return False
+        aimless = self._mode is Mode.EXPLORE and percept.readable
+        self._task.heeded = unseen("", percept.stamp_ns, percept.path) if aimless else percept
         self._task.percept, self._task.received_s, self._task.driven_m = percept, received_s, 0.0
         self._task.seen_from = self._track.at(percept.stamp_s)
         self._pace.on_answer(percept.stamp_s, received_s)
@@ -233,7 +237,7 @@ class Navigator:
             reason=wish.reason,
             gate=command.reason,
             gate_text=command.text,
-            percept=senses.percept,
+            percept=self._task.percept,
             percept_age_s=senses.percept_age_s,
             outcome=self._task.outcome,
         )
@@ -247,11 +251,10 @@ class Navigator:
             return self._gate.stop(Reason.NO_TARGET, f"{self._mode.value} needs a target: set one", senses.now_s)
         if wish.outcome is not None:
             return self._gate.stop(Reason.STANDING, "", senses.now_s)
-        policy = self._task.policy
-        return self._gate.step(wish, policy.without_target(senses) if isinstance(policy, ExplorePolicy) else senses)
+        return self._gate.step(wish, senses)
 
     def _senses(self, now_s: float) -> Senses:
-        pose, task, percept = self._track.pose, self._task, self._task.percept
+        pose, task, percept = self._track.pose, self._task, self._task.heeded
         if percept is None:
             return Senses(now_s, pose, scan=self._scan)
         driven_m = self._slip.driven_since_m(percept.stamp_s, self._track, self._config.max_blind_m)
